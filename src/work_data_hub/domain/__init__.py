@@ -1,0 +1,1 @@
+"""Rules over values and frames; no clock, disk, database or network."""

@@ -1,0 +1,34 @@
+"""What a sheet held, before anything is interpreted."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+SOURCE_FILE, SOURCE_SHEET, SOURCE_ROW = "_source_file", "_source_sheet", "_source_row"
+PROVENANCE = (SOURCE_FILE, SOURCE_SHEET, SOURCE_ROW)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bronze:
+    """One frame of cells, and beside it the cells that a column of numbers cannot hold.
+
+    `frame` has one row per data row of the sheet, index 0…n-1, in sheet order: one column per
+    declared column found (named as declared; numbers float64, all else `string`) and the three
+    provenance columns; `_source_row` is the Excel row number, 1-based.
+    `texts` (position, column, text) are the cells of number columns that hold text.
+    `broken` (position, column, found) are cells that hold no usable value: an Excel error, a
+    formula that was never calculated, TRUE or FALSE where a number belongs.
+    `letters` gives the sheet's column letter of each declared column.
+    `unknown_headings` are headings that no declaration knows; their cells are not read.
+    """
+
+    frame: pd.DataFrame
+    texts: pd.DataFrame
+    broken: pd.DataFrame
+    letters: dict[str, str]
+    unknown_headings: tuple[str, ...] = ()
+
+    @property
+    def rows_read(self) -> int:
+        """The number of data rows, fully blank ones not counted."""
+        return len(self.frame)

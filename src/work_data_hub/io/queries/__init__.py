@@ -1,0 +1,1 @@
+"""The named queries in the .sql files beside this page."""

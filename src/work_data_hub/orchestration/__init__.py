@@ -1,0 +1,1 @@
+"""Runs composed from domain and io, with and without Dagster."""
