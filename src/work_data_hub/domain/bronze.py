@@ -1,5 +1,6 @@
 """What a sheet held, before anything is interpreted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -32,3 +33,26 @@ class Bronze:
     def rows_read(self) -> int:
         """The number of data rows, fully blank ones not counted."""
         return len(self.frame)
+
+    def rows_by_file(self) -> dict[str, int]:
+        """Data rows of each source file."""
+        return {str(file): int(rows) for file, rows in self.frame[SOURCE_FILE].value_counts().items()}
+
+
+def joined(parts: Sequence[Bronze]) -> Bronze:
+    """Several sheets as one, in order; positions go on counting."""
+    if len(parts) == 1:
+        return parts[0]
+    starts = [sum(part.rows_read for part in parts[:at]) for at in range(len(parts))]
+    return Bronze(
+        frame=pd.concat([part.frame for part in parts], ignore_index=True),
+        texts=_shifted([part.texts for part in parts], starts),
+        broken=_shifted([part.broken for part in parts], starts),
+        letters={name: letter for part in reversed(parts) for name, letter in part.letters.items()},
+        unknown_headings=tuple(dict.fromkeys(name for part in parts for name in part.unknown_headings)),
+    )
+
+
+def _shifted(frames: list[pd.DataFrame], starts: list[int]) -> pd.DataFrame:
+    moved = [frame.assign(position=frame["position"] + start) for frame, start in zip(frames, starts, strict=True)]
+    return pd.concat(moved, ignore_index=True)

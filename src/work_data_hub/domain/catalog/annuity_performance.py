@@ -1,0 +1,140 @@
+"""规模明细: what each plan and portfolio held and earned in a month, in 元; one row a detail line."""
+
+from work_data_hub.domain.spec import (
+    Aggregate,
+    Domain,
+    Reference,
+    ReferenceColumn,
+    ReplaceMonth,
+    code,
+    money,
+    month,
+    rate,
+    text,
+)
+from work_data_hub.domain.steps import (
+    clean_portfolio,
+    copy,
+    correct,
+    fill_missing,
+    identify_company,
+    normalise_company,
+    strip_prefix,
+    translate,
+)
+
+_BY_ASSETS = "期末资产规模"
+
+PLANS = Reference(
+    name="plans",
+    table="mapping.年金计划",
+    key="年金计划号",
+    source="计划代码",
+    columns=(
+        ReferenceColumn(target="计划全称", source="计划名称"),
+        ReferenceColumn(target="计划类型", source="计划类型"),
+        ReferenceColumn(target="客户名称", source="客户名称"),
+        ReferenceColumn(target="主拓代码", source="机构代码", how=Aggregate.MAX_BY, by=_BY_ASSETS),
+        ReferenceColumn(target="主拓机构", source="机构名称", how=Aggregate.MAX_BY, by=_BY_ASSETS),
+        ReferenceColumn(target="管理资格", source="业务类型", how=Aggregate.CONCAT_DISTINCT, separator="+"),
+        ReferenceColumn(target="company_id", source="company_id"),
+    ),
+)
+PORTFOLIOS = Reference(
+    name="portfolios",
+    table="mapping.组合计划",
+    key="组合代码",
+    source="组合代码",
+    columns=(
+        ReferenceColumn(target="年金计划号", source="计划代码"),
+        ReferenceColumn(target="组合名称", source="组合名称"),
+        ReferenceColumn(target="组合类型", source="组合类型"),
+    ),
+)
+PRODUCT_LINES = Reference(
+    name="product_lines",
+    table="mapping.产品线",
+    key="产品线代码",
+    source="产品线代码",
+    columns=(ReferenceColumn(target="产品线", source="业务类型"),),
+)
+BRANCHES = Reference(
+    name="branches",
+    table="mapping.组织架构",
+    key="机构代码",
+    source="机构代码",
+    columns=(ReferenceColumn(target="机构", source="机构名称"),),
+)
+CUSTOMERS = Reference(
+    name="customers",
+    table="customer.客户明细",
+    key="company_id",
+    source="company_id",
+    skip_temporary_ids=True,
+    columns=(
+        ReferenceColumn(target="客户名称", source="客户名称"),
+        ReferenceColumn(target="主拓机构代码", source="机构代码", how=Aggregate.MAX_BY, by=_BY_ASSETS),
+        ReferenceColumn(target="主拓机构", source="机构名称", how=Aggregate.MAX_BY, by=_BY_ASSETS),
+        ReferenceColumn(target="管理资格", source="业务类型", how=Aggregate.CONCAT_DISTINCT, separator="+"),
+        ReferenceColumn(target="年金计划类型", source="计划类型", how=Aggregate.CONCAT_DISTINCT, separator="/"),
+        ReferenceColumn(target="关键年金计划", source="计划代码", how=Aggregate.MAX_BY, by=_BY_ASSETS),
+        ReferenceColumn(target="关联计划数", source="计划代码", how=Aggregate.COUNT_DISTINCT),
+        ReferenceColumn(target="关联机构数", source="机构名称", how=Aggregate.COUNT_DISTINCT),
+        ReferenceColumn(target="年金客户类型", source="月度", how=Aggregate.CONSTANT, constant="新客"),
+    ),
+)
+
+ANNUITY_PERFORMANCE = Domain(
+    name="annuity_performance",
+    title="规模明细",
+    table="business.规模明细",
+    columns=(
+        month("月度"),
+        text("业务类型"),
+        text("计划类型"),
+        code("计划代码", headings=("计划代码", "计划号"), required=True, nullable=False),
+        text("计划名称"),
+        text("组合类型"),
+        text("组合代码", note="without its leading F; a default by 业务类型 or 计划类型 when blank"),
+        text("组合名称"),
+        text("客户名称", required=True, note="comparable form; as written in 年金账户名"),
+        money("期初资产规模", required=True),
+        money("期末资产规模", required=True),
+        money("供款"),
+        money("流失_含待遇支付", headings=("流失(含待遇支付)", "流失_含待遇支付")),
+        money("流失"),
+        money("待遇支付"),
+        money("投资收益", required=True),
+        rate("当期收益率", headings=("当期收益率", "年化收益率")),
+        rate("年化收益率", computed=True, note="not delivered; stays empty"),
+        text("机构代码", computed=True, note="from 机构名称; G00, head office, when blank or unknown"),
+        text("机构名称", headings=("机构", "机构名称")),
+        text("产品线代码", computed=True, note="from 业务类型; empty when unknown"),
+        text("年金账户号", computed=True, length=50, note="集团企业客户号 without its leading C"),
+        text("年金账户名", computed=True, note="客户名称 as delivered"),
+        text("子企业号", length=50),
+        text("子企业名称"),
+        text("集团企业客户号", length=50, note="without its leading C"),
+        text("集团企业客户名称"),
+        text("company_id", computed=True, length=50, note="temporary (IN…) until the company is known"),
+        text("公司代码", stored=False, length=50, note="an existing company id, where the source has one"),
+    ),
+    steps=(
+        copy("年金账户名", source="客户名称"),
+        correct("计划代码", using="plan_corrections"),
+        fill_missing("计划代码", by="计划类型", using="plan_defaults"),
+        translate("机构代码", source="机构名称", using="branches", unknown="G00"),
+        translate("产品线代码", source="业务类型", using="product_lines"),
+        clean_portfolio("组合代码"),
+        fill_missing("组合代码", by="业务类型", using="portfolio_defaults_by_business"),
+        fill_missing("组合代码", by="计划类型", using="portfolio_defaults_by_plan_type"),
+        strip_prefix("集团企业客户号", letters="C"),
+        copy("年金账户号", source="集团企业客户号"),
+        normalise_company("客户名称"),
+        identify_company("company_id", plan="计划代码", customer="客户名称", existing="公司代码"),
+    ),
+    load=ReplaceMonth(column="月度"),
+    references=(PLANS, PORTFOLIOS, PRODUCT_LINES, BRANCHES, CUSTOMERS),
+    indexes=(("月度", "计划代码", "company_id"), ("company_id",), ("计划代码",), ("机构代码",)),
+    ignored_headings=("机构代码", "产品线代码", "备注", "id", "年", "月", "report_period", "company_id", "年金账户号", "年金账户名"),
+)

@@ -1,0 +1,49 @@
+"""What cleaning has to tell: rejected cells and counted surprises."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from work_data_hub.domain.rules import RULES
+
+REJECT_COLUMNS = ("position", "column", "value", "rule")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """Cells that broke a rule: one row per cell (position, column, value, rule)."""
+
+    cells: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """A value that was kept or defaulted, and counted: how many rows, and which values how often."""
+
+    name: str
+    rows: int
+    values: Mapping[str, int] = field(default_factory=dict)
+
+
+def rejected(positions: np.ndarray, *, column: str, values: pd.Series | str, rule: str) -> Rejected:
+    """Reject the cells at `positions` of `column` for `rule`; `values` are their original texts."""
+    if rule not in RULES:
+        raise KeyError(rule)
+    shown = values if isinstance(values, str) else values.astype("string").to_numpy()
+    return Rejected(cells=pd.DataFrame({"position": positions, "column": column, "value": shown, "rule": rule}))
+
+
+def counted(name: str, values: pd.Series, *, most: int = 20) -> Counted:
+    """Count `values` (one per row concerned; a blank shows as `(空白)`), the most frequent first."""
+    frequencies = values.fillna("(空白)").value_counts()
+    return Counted(name=name, rows=len(values), values={str(k): int(v) for k, v in frequencies.head(most).items()})
+
+
+def reject_table(findings: list[Rejected]) -> pd.DataFrame:
+    """All rejected cells in one frame (position, column, value, rule), by position."""
+    if not findings:
+        return pd.DataFrame(columns=list(REJECT_COLUMNS))
+    table = pd.concat([finding.cells for finding in findings], ignore_index=True)
+    return table.sort_values("position", kind="stable", ignore_index=True)

@@ -1,0 +1,115 @@
+"""Cells become values: one parser per column kind, each cell read once."""
+
+from datetime import date
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from work_data_hub.domain.bronze import Bronze
+from work_data_hub.domain.dates import parse_day
+from work_data_hub.domain.distinct import parse_distinct
+from work_data_hub.domain.exact import decimal_series, units_of, units_of_floats
+from work_data_hub.domain.findings import Rejected, rejected
+from work_data_hub.domain.numbers import parse_number
+from work_data_hub.domain.spec import Column, Kind
+from work_data_hub.domain.width import half_width
+
+DATE_DTYPE = pd.ArrowDtype(pa.date32())
+PRECISION = {Kind.MONEY: 18, Kind.RATE: 10, Kind.COUNT: 9}
+_CODE_NOISE = str.maketrans("", "", "-_ \t\r\n\u3000")
+
+
+def parse_column(column: Column, bronze: Bronze) -> tuple[pd.Series, list[Rejected]]:
+    """The column's values, typed by its kind, and the cells that could not be read.
+
+    Text and code columns are `string`, months and dates Arrow dates, numbers exact Arrow decimals.
+    """
+    if column.is_number:
+        return _parse_numbers(column, bronze)
+    if column.kind in (Kind.MONTH, Kind.DATE):
+        return _parse_days(column, bronze.frame[column.name])
+    return _parse_texts(column, bronze.frame[column.name])
+
+
+def _parse_texts(column: Column, values: pd.Series) -> tuple[pd.Series, list[Rejected]]:
+    read = _read_code if column.kind is Kind.CODE else _read_text
+    parsed, with_nul = parse_distinct(values, read, dtype="string")
+    too_long = (parsed.str.len() > column.length).fillna(False).to_numpy(dtype=bool)
+    return parsed, _reject(column, values, {"WDH-V302": with_nul, "WDH-V301": too_long})
+
+
+def _read_text(written: str) -> str | None:
+    if "\0" in written:
+        raise ValueError("NUL character")
+    return written.strip() or None
+
+
+def _read_code(written: str) -> str | None:
+    text = _read_text(written)
+    return text and (half_width(text).translate(_CODE_NOISE).upper() or None)
+
+
+def _parse_days(column: Column, values: pd.Series) -> tuple[pd.Series, list[Rejected]]:
+    read = _read_month if column.kind is Kind.MONTH else parse_day
+    parsed, unreadable = parse_distinct(values, read, dtype=DATE_DTYPE)
+    blank = parsed.isna().to_numpy() & ~unreadable if not column.nullable else np.zeros(len(values), dtype=bool)
+    return parsed, _reject(column, values, {"WDH-V101": unreadable, "WDH-V102": blank})
+
+
+def _read_month(written: str) -> date | None:
+    day = parse_day(written)
+    return day and day.replace(day=1)
+
+
+def _parse_numbers(column: Column, bronze: Bronze) -> tuple[pd.Series, list[Rejected]]:
+    values = bronze.frame[column.name].to_numpy(dtype="float64")
+    null = np.isnan(values)
+    units, too_large = units_of_floats(values, scale=column.scale)
+    texts = bronze.texts[bronze.texts["column"] == column.name]
+    at = texts["position"].to_numpy(dtype="int64")
+    numbers, unreadable = parse_distinct(texts["text"], parse_number, dtype=object)
+    for position, number in zip(at, numbers, strict=True):
+        null[position] = number is None
+        if number is not None:
+            units[position], too_large[position] = _units(number, column)
+    limit = 10 ** PRECISION[column.kind]
+    too_large |= np.abs(units) >= limit
+    units[too_large] = 0
+    shown = _shown(values, at, texts["text"], bronze.frame.index)
+    rejects = [rejected(at[unreadable], column=column.name, values=texts["text"][unreadable], rule="WDH-V201")]
+    rejects += _reject(column, shown, {"WDH-V203": too_large, "WDH-V202": _outside(column, units) & ~null & ~too_large})
+    series = decimal_series(
+        units, null | too_large, precision=PRECISION[column.kind], scale=column.scale, index=bronze.frame.index
+    )
+    return series, [finding for finding in rejects if len(finding.cells)]
+
+
+def _units(number: Decimal, column: Column) -> tuple[int, bool]:
+    units = units_of(number, scale=column.scale) if number.adjusted() < 18 else 0
+    fits = number.adjusted() < 18 and abs(units) < 10 ** PRECISION[column.kind]
+    return (units, False) if fits else (0, True)
+
+
+def _outside(column: Column, units: np.ndarray) -> np.ndarray:
+    outside = np.zeros(len(units), dtype=bool)
+    if column.lowest is not None:
+        outside |= units < units_of(column.lowest, scale=column.scale)
+    if column.highest is not None:
+        outside |= units > units_of(column.highest, scale=column.scale)
+    return outside
+
+
+def _shown(values: np.ndarray, at: np.ndarray, texts: pd.Series, index: pd.Index) -> pd.Series:
+    shown = pd.Series(values, index=index, dtype=object)
+    shown.iloc[at] = texts.to_numpy(dtype=object)
+    return shown
+
+
+def _reject(column: Column, values: pd.Series, masks: dict[str, np.ndarray]) -> list[Rejected]:
+    return [
+        rejected(np.flatnonzero(mask), column=column.name, values=values[mask], rule=rule)
+        for rule, mask in masks.items()
+        if mask.any()
+    ]

@@ -1,0 +1,163 @@
+"""What a run would do or did, in counts and seconds; the JSON report is these values, nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+from work_data_hub.errors import WorkDataHubError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRead:
+    """One workbook of a run."""
+
+    path: str
+    sheet: str
+    sha256: str
+    version: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableEffect:
+    """What a load does to one table, counted by content: a row that is replaced by its equal is unchanged."""
+
+    table: str
+    deleted: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceEffect:
+    """Reference rows that a load adds."""
+
+    table: str
+    inserted: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainReport:
+    """One domain of a run: planned, loaded, unchanged or failed."""
+
+    domain: str
+    period: str | None
+    status: str
+    load_id: int | None = None
+    files: tuple[FileRead, ...] = ()
+    rows_read: int = 0
+    rows_rejected: int = 0
+    rows_loaded: int = 0
+    tables: tuple[TableEffect, ...] = ()
+    references: tuple[ReferenceEffect, ...] = ()
+    identity: Mapping[str, int] = field(default_factory=dict)
+    unresolved: int = 0
+    quality: Mapping[str, Any] = field(default_factory=dict)
+    sums: Mapping[str, Decimal] = field(default_factory=dict)
+    rejects_path: str | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    error: WorkDataHubError | None = None
+    reason: str = ""
+    warnings: tuple[str, ...] = ()
+    not_checked: tuple[str, ...] = ()
+    sql: tuple[str, ...] = ()
+
+    def timed(self, **seconds: float) -> "DomainReport":
+        """The same report with more stages timed."""
+        return replace(self, seconds={**self.seconds, **seconds})
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "domain": self.domain,
+            "period": self.period,
+            "status": self.status,
+            "load_id": self.load_id,
+            "files": [
+                {"path": f.path, "sheet": f.sheet, "sha256": f.sha256, "version": f.version, "rows": f.rows}
+                for f in self.files
+            ],
+            "rows": {"read": self.rows_read, "rejected": self.rows_rejected, "loaded": self.rows_loaded},
+            "tables": [
+                {
+                    "table": t.table,
+                    "deleted": t.deleted,
+                    "inserted": t.inserted,
+                    "updated": t.updated,
+                    "unchanged": t.unchanged,
+                }
+                for t in self.tables
+            ],
+            "references": [{"table": r.table, "inserted": r.inserted} for r in self.references],
+            "identity": {"by_source": dict(self.identity), "unresolved": self.unresolved},
+            "quality": {
+                **self.quality,
+                "sums": {name: str(total) for name, total in self.sums.items()},
+                "warnings": list(self.warnings),
+                "not_checked": list(self.not_checked),
+                "reason": self.reason,
+            },
+            "rejects_path": self.rejects_path,
+            "seconds": {
+                stage: round(self.seconds.get(stage, 0.0), 3)
+                for stage in ("find", "read", "refine", "identify", "publish", "hooks")
+            },
+            "error": error_json(self.error) if self.error else None,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """A whole call: every domain in order, and how it ended."""
+
+    mode: str
+    run_id: str
+    seconds: float
+    database: Mapping[str, str] | None
+    domains: tuple[DomainReport, ...] = ()
+    error: WorkDataHubError | None = None
+
+    @property
+    def status(self) -> str:
+        """planned, loaded, unchanged, partial or failed."""
+        statuses = {domain.status for domain in self.domains}
+        if self.error or not statuses or statuses == {"failed"}:
+            return "failed"
+        if "failed" in statuses:
+            return "partial"
+        if statuses == {"unchanged"}:
+            return "unchanged"
+        return "planned" if self.mode == "plan" else "loaded"
+
+    @property
+    def exit_code(self) -> int:
+        """0, or the code of the first failing domain."""
+        errors = [self.error, *(domain.error for domain in self.domains)]
+        return next((error.exit_code for error in errors if error), 0)
+
+    def as_json(self) -> dict[str, Any]:
+        document = {
+            "mode": self.mode,
+            "status": self.status,
+            "run_id": self.run_id,
+            "seconds": round(self.seconds, 3),
+            "database": dict(self.database) if self.database else None,
+            "domains": [domain.as_json() for domain in self.domains],
+            "hooks": [],
+        }
+        return document | ({"error": error_json(self.error)} if self.error else {})
+
+
+def error_json(error: WorkDataHubError) -> dict[str, Any]:
+    """The facts of an error as the report gives them."""
+    return {
+        "code": error.exit_code,
+        "message": str(error),
+        "file": error.file,
+        "sheet": error.sheet,
+        "row": error.row_number,
+        "column": error.field,
+        "value": error.input_data,
+        "hint": error.hint,
+    }

@@ -1,0 +1,1 @@
+"""Invented months of workbooks: seeded companies, plans and rows, written as people write them."""

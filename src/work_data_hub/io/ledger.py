@@ -1,0 +1,148 @@
+"""What each run did: the ledger of committed loads, the executions and the quality metrics."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+from psycopg2.extras import execute_values
+
+from work_data_hub.domain.report import FileRead, TableEffect
+from work_data_hub.io.queries import query
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """One load, as the ledger keeps it; `fingerprint` says what it was made of."""
+
+    run_id: str
+    domain: str
+    period: date
+    actor: str
+    started_at: datetime
+    files: tuple[FileRead, ...]
+    rows_read: int
+    rows_rejected: int
+    fingerprint: "Fingerprint"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprint:
+    """Everything that decides what a load writes: the same fingerprint again changes nothing."""
+
+    files: tuple[tuple[str, str], ...]  # (sha256, sheet) of each file, in order
+    code_version: str
+    config_version: str
+    declaration_version: str
+
+    @property
+    def versions(self) -> tuple[str, str, str]:
+        return self.code_version, self.config_version, self.declaration_version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastLoad:
+    """The newest committed load of a domain and month."""
+
+    load_id: int
+    fingerprint: Fingerprint
+    rows_read: int
+    rows_rejected: int
+
+
+def last_load(connection: Connection, *, domain: str, period: date) -> LastLoad | None:
+    """The newest committed load of `domain` and month, None before the first."""
+    with connection.cursor() as cursor:
+        cursor.execute(query("ledger", "last_load"), {"domain": domain, "period": period})
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    load_id, files, code, config, declaration, rows_read, rows_rejected = row
+    fingerprint = Fingerprint(
+        files=tuple((file["sha256"], file["sheet"]) for file in files),
+        code_version=code,
+        config_version=config,
+        declaration_version=declaration,
+    )
+    return LastLoad(load_id=load_id, fingerprint=fingerprint, rows_read=rows_read, rows_rejected=rows_rejected)
+
+
+def next_load_id(cursor: Cursor) -> int:
+    """Reserve the id of the load that this transaction is about to make."""
+    cursor.execute(query("ledger", "next_load_id"))
+    return int(_one(cursor))
+
+
+def record_load(cursor: Cursor, load_id: int, entry: LedgerEntry, effect: TableEffect) -> None:
+    """Write the ledger's row; part of the load's own transaction."""
+    files = [
+        {"path": f.path, "sha256": f.sha256, "sheet": f.sheet, "version": f.version, "rows": f.rows}
+        for f in entry.files
+    ]
+    cursor.execute(
+        query("ledger", "record_load"),
+        {
+            "load_id": load_id,
+            "run_id": entry.run_id,
+            "domain": entry.domain,
+            "period": entry.period,
+            "started_at": entry.started_at,
+            "actor": entry.actor,
+            "files": json.dumps(files, ensure_ascii=False),
+            "rows_read": entry.rows_read,
+            "rows_rejected": entry.rows_rejected,
+            "rows_deleted": effect.deleted,
+            "rows_inserted": effect.inserted,
+            "rows_updated": effect.updated,
+            "rows_unchanged": effect.unchanged,
+            "code_version": entry.fingerprint.code_version,
+            "config_version": entry.fingerprint.config_version,
+            "declaration_version": entry.fingerprint.declaration_version,
+        },
+    )
+
+
+def begin_execution(cursor: Cursor, execution_id: UUID, *, pipeline_name: str, input_file: str | None) -> None:
+    """Note that an execution runs, and close those of the same pipeline whose process is gone."""
+    cursor.execute(query("ledger", "close_orphans"), {"pipeline_name": pipeline_name, "own": str(execution_id)})
+    cursor.execute(
+        query("ledger", "begin_execution"),
+        {"execution_id": str(execution_id), "pipeline_name": pipeline_name, "input_file": input_file},
+    )
+
+
+def finish_execution(
+    cursor: Cursor, execution_id: UUID, *, rows: tuple[int, int, int], error: str | None = None, file: str | None = None
+) -> None:
+    """Close an execution as success, or as failed with its error; `rows` are (input, output, failed)."""
+    cursor.execute(
+        query("ledger", "finish_execution"),
+        {
+            "execution_id": str(execution_id),
+            "status": "failed" if error else "success",
+            "rows_input": rows[0],
+            "rows_output": rows[1],
+            "rows_failed": rows[2],
+            "error_message": error,
+            "input_file": file,
+        },
+    )
+
+
+def record_quality(cursor: Cursor, execution_id: UUID, *, domain: str, metrics: Mapping[str, float]) -> None:
+    """Write one quality metric a name; part of the load's own transaction."""
+    execute_values(
+        cursor,
+        "insert into public.data_quality_metrics (execution_id, domain, metric_name, metric_value) values %s",
+        [(str(execution_id), domain, name, value) for name, value in metrics.items()],
+    )
+
+
+def _one(cursor: Cursor) -> int:
+    row = cursor.fetchone()
+    if row is None:
+        raise LookupError("the query gave no row")
+    return int(row[0])

@@ -1,0 +1,174 @@
+"""A month's facts into their table: counted by content in a plan, replaced in one transaction in a load."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+
+from work_data_hub.domain.plans import LoadMode, LoadPlan
+from work_data_hub.domain.report import ReferenceEffect, TableEffect
+from work_data_hub.errors import ShrinkRefused
+from work_data_hub.io.copying import column_list, copy_frame, create_stage, table_identifier
+from work_data_hub.io.faults import Faults
+from work_data_hub.io.postgres import read_only
+from work_data_hub.io.reference_rows import count_missing, insert_missing
+
+STAGE = "wdh_stage"
+LARGEST_SHRINK = 0.30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadEffects:
+    """What a load does: the fact table by content, and the reference rows it adds."""
+
+    facts: TableEffect
+    references: tuple[ReferenceEffect, ...]
+    sql: tuple[str, ...] = ()
+
+
+def count_effects(connection: Connection, plan: LoadPlan) -> LoadEffects:
+    """What the load would do, seen in a transaction that PostgreSQL itself keeps from writing.
+
+    The comparison table is temporary and made before that transaction begins. Raises ShrinkRefused
+    as the load would.
+    """
+    with connection.cursor() as cursor:
+        create_stage(cursor, plan.business_columns, like=plan.domain.table, name=STAGE)
+        connection.commit()
+    with read_only(connection), connection.cursor() as cursor:
+        facts = _skipped(plan) if plan.skip_facts else _compare(cursor, plan)
+        references = tuple(
+            ReferenceEffect(table=reference.reference.table, inserted=count_missing(cursor, reference))
+            for reference in plan.references
+        )
+        statements = tuple(statement.as_string(cursor) for statement in _statements(plan))
+    return LoadEffects(facts=facts, references=references, sql=statements)
+
+
+def publish(cursor: Cursor, plan: LoadPlan, *, load_id: int, faults: Faults) -> LoadEffects:
+    """Replace the month and add the references, inside the caller's transaction.
+
+    Rows are counted before anything is removed; raises ShrinkRefused when too much would go.
+    """
+    if plan.skip_facts:
+        facts = _skipped(plan)
+    else:
+        create_stage(cursor, plan.business_columns, like=plan.domain.table, name=STAGE)
+        facts = _compare(cursor, plan)
+        _write_facts(cursor, plan, facts, load_id=load_id, faults=faults)
+    faults.reach("before_references")
+    references = tuple(
+        ReferenceEffect(table=r.reference.table, inserted=insert_missing(cursor, r, domain=plan.domain.name))
+        for r in plan.references
+    )
+    return LoadEffects(facts=facts, references=references)
+
+
+def _write_facts(cursor: Cursor, plan: LoadPlan, facts: TableEffect, *, load_id: int, faults: Faults) -> None:
+    target = table_identifier(plan.domain.table)
+    if facts.deleted + facts.unchanged and plan.mode is LoadMode.DELETE_INSERT:
+        cursor.execute(sql.SQL("delete from {} as fact where {}").format(target, _scope(plan)), _values(plan))
+        faults.reach("after_delete")
+    faults.reach("before_copy")
+    rows = plan.gold.assign(_load_id=load_id)
+    copy_frame(cursor, rows, into=target, between=lambda: faults.reach("inside_copy"))
+
+
+def _compare(cursor: Cursor, plan: LoadPlan) -> TableEffect:
+    """Count what the month loses, gains and keeps, as multisets of its business columns."""
+    incoming = len(plan.gold)
+    if plan.mode is LoadMode.APPEND:
+        return TableEffect(table=plan.domain.table, inserted=incoming)
+    if plan.scope:
+        copy_frame(cursor, plan.gold[plan.business_columns], into=sql.Identifier(STAGE))
+    existing = _count(cursor, plan, sql.SQL("select count(*) from {target} as fact where {scope}"))
+    if existing == 0:
+        return TableEffect(table=plan.domain.table, inserted=incoming)
+    if not plan.scope:
+        copy_frame(cursor, plan.gold[plan.business_columns], into=sql.Identifier(STAGE))
+    cursor.execute("set local work_mem = '256MB'")
+    deleted = _count(
+        cursor,
+        plan,
+        sql.SQL(
+            "select count(*) from (select {columns} from {target} as fact where {scope}"
+            " except all select {columns} from {stage}) as vanished"
+        ),
+    )
+    effect = TableEffect(
+        table=plan.domain.table,
+        deleted=deleted,
+        inserted=incoming - (existing - deleted),
+        unchanged=existing - deleted,
+    )
+    _refuse_shrink(plan, existing=existing, incoming=incoming)
+    return effect
+
+
+def _refuse_shrink(plan: LoadPlan, *, existing: int, incoming: int) -> None:
+    if plan.allow_shrink or existing - incoming <= existing * LARGEST_SHRINK:
+        return
+    raise ShrinkRefused(
+        f"{plan.domain.table} has {existing} rows for {plan.period:%Y-%m}, the file has {incoming}",
+        domain=plan.domain.name,
+        operation="load",
+        rule=f"a load removes at most {LARGEST_SHRINK:.0%} of a month's rows",
+        hint="check that the file is complete; if it is, add --allow-shrink",
+    )
+
+
+def _count(cursor: Cursor, plan: LoadPlan, statement: sql.SQL) -> int:
+    cursor.execute(_fill(statement, plan), _values(plan))
+    row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+def _fill(statement: sql.SQL, plan: LoadPlan) -> sql.Composed:
+    return statement.format(
+        target=table_identifier(plan.domain.table),
+        scope=_scope(plan),
+        columns=column_list(plan.business_columns),
+        stage=sql.Identifier(STAGE),
+    )
+
+
+def _scope(plan: LoadPlan) -> sql.Composable:
+    """The rows that the load replaces: the month, or the combinations that the file holds."""
+    if not plan.scope:
+        return sql.SQL("fact.{} = %(period)s").format(sql.Identifier(plan.domain.load.column))
+    same = sql.SQL(" and ").join(
+        sql.SQL("fact.{0} is not distinct from given.{0}").format(sql.Identifier(name)) for name in plan.scope
+    )
+    return sql.SQL("exists (select from (select distinct {} from {}) as given where {})").format(
+        column_list(list(plan.scope)), sql.Identifier(STAGE), same
+    )
+
+
+def _values(plan: LoadPlan) -> dict[str, object]:
+    return {"period": plan.period}
+
+
+def _statements(plan: LoadPlan) -> Sequence[sql.Composable]:
+    """The statements of the load, in order, for people to read."""
+    target = table_identifier(plan.domain.table)
+    period = sql.Literal(plan.period)
+    month = sql.SQL("{} = {}").format(sql.Identifier(plan.domain.load.column), period)
+    scope = _scope(plan) if plan.scope else month
+    delete = sql.SQL("delete from {} as fact where {}").format(target, scope)
+    copy = sql.SQL("copy {} ({}) from stdin with (format csv)").format(
+        target, column_list([*plan.gold.columns, "_load_id"])
+    )
+    references = [
+        sql.SQL("insert into {} ({}) … on conflict ({}) do nothing").format(
+            table_identifier(r.reference.table), column_list(list(r.candidates.columns)), sql.Identifier(r.reference.key)
+        )
+        for r in plan.references
+    ]
+    facts = [] if plan.skip_facts else [copy] if plan.mode is LoadMode.APPEND else [delete, copy]
+    return [*facts, *references]
+
+
+def _skipped(plan: LoadPlan) -> TableEffect:
+    return TableEffect(table=plan.domain.table)

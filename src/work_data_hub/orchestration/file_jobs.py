@@ -1,0 +1,139 @@
+"""Each file domain as one Dagster graph of four thin ops; the work is `file_run`'s."""
+
+from pathlib import Path
+from typing import Any
+
+from dagster import (
+    Config,
+    JobDefinition,
+    MetadataValue,
+    OpExecutionContext,
+    ResourceDefinition,
+    graph,
+    in_process_executor,
+    mem_io_manager,
+    op,
+)
+from pydantic import Field
+
+from work_data_hub.domain.catalog import DOMAINS
+from work_data_hub.domain.period import Period
+from work_data_hub.domain.plans import LoadMode
+from work_data_hub.domain.report import DomainReport
+from work_data_hub.domain.spec import Domain
+from work_data_hub.orchestration.file_run import FileRun
+from work_data_hub.orchestration.requests import FileRequest, Tolerance
+
+
+class FileRunConfig(Config):
+    """What a run launched from Dagster is asked to do; `wdh etl` has a flag for each."""
+
+    period: str = Field(default="", description="YYYYMM; blank only with a file")
+    file: str = Field(default="", description="a workbook to load instead of the one found")
+    execute: bool = Field(default=False, description="true writes; false plans")
+    mode: str = Field(default="delete_insert", description="delete_insert or append")
+    pk: list[str] = Field(default_factory=list, description="narrower scope of the replacement")
+    version: str = Field(default="", description="V2 takes that folder instead of the newest")
+    file_selection: str = Field(default="", description="error, newest, oldest or first")
+    max_files: int = Field(default=1, ge=1, le=20)
+    max_rejects: str = Field(default="0", description="rejected rows tolerated: 12 or 1.5%")
+    allow_shrink: bool = False
+    force: bool = False
+    skip_facts: bool = False
+
+    def request(self, *, domain: str, run_id: str) -> FileRequest:
+        """The same request that the command line would make."""
+        return FileRequest(
+            run_id=run_id,
+            domain=domain,
+            period=Period.parse(self.period) if self.period else None,
+            file=Path(self.file) if self.file else None,
+            execute=self.execute,
+            mode=LoadMode(self.mode),
+            scope=tuple(self.pk),
+            version=self.version or None,
+            file_selection=self.file_selection or None,
+            max_files=self.max_files,
+            tolerance=Tolerance.parse(self.max_rejects),
+            allow_shrink=self.allow_shrink,
+            force=self.force,
+            skip_facts=self.skip_facts,
+        )
+
+
+def file_job(domain: Domain, *, desk: Any = None) -> JobDefinition:
+    """The job `<domain>_job`: find → read → refine → publish, in one process, frames by reference.
+
+    `desk` opens the run; left out, the job takes the resource of that name from its Definitions.
+    """
+
+    @op(name="find", required_resource_keys={"desk"}, description="Choose the workbook and take the month.")
+    def find(context: OpExecutionContext, config: FileRunConfig) -> Any:
+        run = context.resources.desk.open(config.request(domain=domain.name, run_id=context.run_id))
+        run.find()
+        if run.found:
+            context.add_output_metadata({"reason": run.found.reason, "files": [f.label for f in run.found.files]})
+        return run
+
+    @op(name="read", description="Read the sheet into a frame of cells.")
+    def read(context: OpExecutionContext, run: Any) -> Any:
+        run.read()
+        context.add_output_metadata({"rows": run.report().rows_read})
+        return run
+
+    @op(name="refine", description="Clean, identify and check the rows.")
+    def refine(context: OpExecutionContext, run: Any) -> Any:
+        run.refine()
+        report = run.report()
+        context.add_output_metadata({"rejected": report.rows_rejected, "identity": MetadataValue.json(dict(report.identity))})
+        return run
+
+    @op(name="publish", description="Load in one transaction, or say what would be loaded.")
+    def publish(context: OpExecutionContext, run: Any) -> Any:
+        run.publish()
+        context.add_output_metadata(_report_metadata(run.report()))
+        return run
+
+    @graph(name=f"{domain.name}_graph", description=f"{domain.title} → {domain.table}")
+    def file_graph() -> None:
+        publish(refine(read(find())))
+
+    resources = {"io_manager": mem_io_manager}
+    if desk is not None:
+        resources["desk"] = ResourceDefinition.hardcoded_resource(desk)
+    return file_graph.to_job(
+        name=f"{domain.name}_job",
+        executor_def=in_process_executor,
+        resource_defs=resources,
+        tags={"wdh/domain": domain.name},
+    )
+
+
+def file_jobs() -> list[JobDefinition]:
+    """One job a declared domain."""
+    return [file_job(domain) for domain in DOMAINS.values()]
+
+
+class GivenDesk:
+    """A desk that hands out one run made elsewhere, so that its maker can ask it for its report."""
+
+    def __init__(self, run: FileRun) -> None:
+        self._run = run
+
+    def open(self, request: FileRequest) -> FileRun:
+        """The given run, whatever is requested: both come from the same command."""
+        return self._run
+
+
+def _report_metadata(report: DomainReport) -> dict[str, Any]:
+    tables = {t.table: [t.deleted, t.inserted, t.unchanged] for t in report.tables}
+    return {
+        "status": report.status,
+        "load_id": report.load_id or 0,
+        "rows_read": report.rows_read,
+        "rows_rejected": report.rows_rejected,
+        "deleted, inserted, unchanged": MetadataValue.json(tables),
+        "sums": MetadataValue.json({name: str(total) for name, total in report.sums.items()}),
+    }
+
+

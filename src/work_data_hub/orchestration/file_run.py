@@ -1,0 +1,408 @@
+"""A domain's run in four stages, the same for a plan, the CLI and Dagster: find, read, refine, publish."""
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from work_data_hub import __version__
+from work_data_hub.domain.bronze import Bronze
+from work_data_hub.domain.catalog import DOMAINS
+from work_data_hub.domain.identity.cascade import IdentityBook
+from work_data_hub.domain.period import Period
+from work_data_hub.domain.plans import LoadPlan, ReferencePlan
+from work_data_hub.domain.quarantine import first_reject_facts
+from work_data_hub.domain.references import candidates
+from work_data_hub.domain.refine import refine
+from work_data_hub.domain.report import DomainReport, FileRead
+from work_data_hub.domain.run import Outcome, RefineRun
+from work_data_hub.domain.spec import Domain
+from work_data_hub.errors import ConfigError, DataError, UsageError, WorkDataHubError
+from work_data_hub.io.config_files import config_version, load_identity_overrides, load_mappings, source_for
+from work_data_hub.io.ledger import (
+    Fingerprint,
+    LastLoad,
+    LedgerEntry,
+    finish_execution,
+    last_load,
+    next_load_id,
+    record_load,
+    record_quality,
+)
+from work_data_hub.io.migrations import require_head
+from work_data_hub.io.month_load import LoadEffects, count_effects, publish
+from work_data_hub.io.postgres import connect, warehouse_errors
+from work_data_hub.io.readers import read_workbooks
+from work_data_hub.io.rejects_workbook import write_rejects
+from work_data_hub.io.source_files import Found, direct_file, find_workbooks
+from work_data_hub.log import get_logger
+from work_data_hub.orchestration.load_session import LoadSession
+from work_data_hub.orchestration.requests import FileRequest, Workplace
+
+log = get_logger(__name__)
+
+NOT_CHECKED_WITHOUT_DATABASE = (
+    "the warehouse: rows to delete and unchanged, references to add, the same file again, a shrunken month",
+)
+NEVER_PROVEN_BY_A_PLAN = ("disk space", "concurrent writers", "triggers")
+
+
+class FileRun:
+    """One domain's run. Call `find`, `read`, `refine`, `publish` in order, then `close`; `report` at any time.
+
+    A plan writes nothing: it compares inside a transaction that PostgreSQL keeps read-only. An
+    executed run holds the domain and month from `find` on and commits once, in `publish`.
+    """
+
+    def __init__(self, request: FileRequest, place: Workplace) -> None:
+        self.request, self.place = request, place
+        self.domain = _domain(request.domain)
+        self.found: Found | None = None
+        self.bronze: Bronze | None = None
+        self.outcome: Outcome | None = None
+        self.unchanged: LastLoad | None = None
+        self.effects: LoadEffects | None = None
+        self.load_id: int | None = None
+        self.rejects_path: str | None = None
+        self.seconds: dict[str, float] = {}
+        self._session: LoadSession | None = None
+        self._started_at = place.now()
+        self._log = log.bind(
+            run_id=request.run_id, domain=request.domain, execution_mode="execute" if request.execute else "plan"
+        )
+
+    def find(self) -> None:
+        """Choose the workbook; an executed run also takes the month, and both see whether it is loaded already."""
+        with self._stage("find"):
+            source = source_for(self.place.config_dir, self.request.domain)
+            if self.request.file is not None:
+                self.found = direct_file(self.request.file, source=source)
+            else:
+                self.found = find_workbooks(
+                    source,
+                    data_root=self.place.data_root,
+                    period=_required_period(self.request),
+                    version=self.request.version,
+                    selection=self.request.file_selection,
+                    max_files=self.request.max_files,
+                )
+            self._log.info("workbook.found", file=[f.label for f in self.found.files], reason=self.found.reason)
+            if self.request.period is not None:
+                self._look_at_warehouse(self.request.period)
+
+    def read(self) -> None:
+        """Read the chosen sheets into one bronze frame."""
+        if self.unchanged:
+            return
+        with self._stage("read"):
+            self.bronze = read_workbooks(self._found, domain=self.domain, sheet=self.request.sheet)
+            self._log.info(
+                "workbook.read", rows=self.bronze.rows_read, sheet=self._sheets, columns=list(self.bronze.frame.columns)
+            )
+
+    def refine(self) -> None:
+        """Clean and check the rows; a run without a period takes it from the rows."""
+        if self.unchanged or self.bronze is None:
+            return
+        with self._stage("refine"):
+            self.outcome = refine(
+                self.domain, self.bronze, self._refine_run(), emit=self._emit, clock=time.perf_counter
+            )
+            self._log.info(
+                "rows.refined",
+                rows=len(self.outcome.gold),
+                rejected=self.outcome.rows_rejected,
+                identity=dict(self.outcome.identity),
+            )
+            if self.request.period is None:
+                self._look_at_warehouse(self.outcome.period)
+
+    def publish(self) -> None:
+        """Count the effects (plan), or load facts, references, ledger and metrics in one transaction."""
+        if self.unchanged or self.outcome is None or self.bronze is None:
+            self._close_unchanged()
+            return
+        with self._stage("publish"):
+            self._keep_rejects(self.bronze, self.outcome)
+            self._refuse_rejects(self.outcome)
+            plan = self._plan(self.outcome)
+            if self.request.execute:
+                self._load(plan, self.outcome)
+            elif self.place.database_url is not None:
+                self.effects = self._count(plan)
+            self._log.info("load.committed" if self.request.execute else "load.planned", **self._effect_facts(plan))
+
+    def close(self) -> None:
+        """Give the warehouse back."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def report(self, error: WorkDataHubError | None = None) -> DomainReport:
+        """The run so far, in the words of the JSON report."""
+        outcome, last = self.outcome, self.unchanged
+        return DomainReport(
+            domain=self.domain.name,
+            period=self._period.yyyymm if self._period else None,
+            status=self._status(error),
+            load_id=self.load_id or (last.load_id if last else None),
+            files=self._files,
+            rows_read=last.rows_read if last else outcome.rows_read if outcome else 0,
+            rows_rejected=last.rows_rejected if last else outcome.rows_rejected if outcome else 0,
+            rows_loaded=len(outcome.gold) if outcome and self.load_id and not self.request.skip_facts else 0,
+            tables=(self.effects.facts,) if self.effects else (),
+            references=self.effects.references if self.effects else (),
+            identity=outcome.identity if outcome else {},
+            unresolved=len(outcome.unresolved_names) if outcome else 0,
+            quality={count.name: {"rows": count.rows, "values": dict(count.values)} for count in outcome.counts}
+            if outcome
+            else {},
+            sums=outcome.sums if outcome else {},
+            rejects_path=self.rejects_path,
+            seconds=dict(self.seconds),
+            error=error,
+            reason=self.found.reason if self.found else "",
+            warnings=self._warnings,
+            not_checked=self._not_checked,
+            sql=self.effects.sql if self.effects else (),
+        )
+
+    # -- parts of the stages
+
+    def _look_at_warehouse(self, period: Period) -> None:
+        if self.request.execute:
+            self._session = LoadSession(
+                self.request, self.place, period=period, input_file=", ".join(f.label for f in self._found.files)
+            )
+            last = self._session.last_load()
+        else:
+            last = self._planned_last_load(period)
+        if last and last.fingerprint == self._fingerprint and not self.request.force:
+            self.unchanged = last
+            self._log.info("workbook.unchanged", load_id=last.load_id)
+
+    def _planned_last_load(self, period: Period) -> LastLoad | None:
+        if self.place.database_url is None:
+            return None
+        with warehouse_errors():
+            connection = connect(self.place.database_url, application_name=f"wdh plan {self.domain.name}")
+            try:
+                require_head(connection)
+                return last_load(connection, domain=self.domain.name, period=period.first_day)
+            finally:
+                connection.close()
+
+    def _count(self, plan: LoadPlan) -> LoadEffects:
+        with warehouse_errors():
+            connection = connect(self.place.database_url or "", application_name=f"wdh plan {self.domain.name}")
+            try:
+                require_head(connection)
+                connection.commit()
+                return count_effects(connection, plan)
+            finally:
+                connection.close()
+
+    def _load(self, plan: LoadPlan, outcome: Outcome) -> None:
+        session = self._held_session
+        with session.transaction() as cursor:
+            load_id = next_load_id(cursor)
+            effects = publish(cursor, plan, load_id=load_id, faults=self.place.faults)
+            self.place.faults.reach("before_ledger")
+            record_load(cursor, load_id, self._ledger_entry(outcome), effects.facts)
+            record_quality(cursor, session.execution_id, domain=self.domain.name, metrics=_metrics(outcome))
+            finish_execution(
+                cursor,
+                session.execution_id,
+                rows=(outcome.rows_read, len(outcome.gold), outcome.rows_rejected),
+            )
+        self.load_id, self.effects = load_id, effects
+
+    def _close_unchanged(self) -> None:
+        if self.unchanged and self._session:
+            last = self.unchanged
+            with self._session.transaction() as cursor:
+                finish_execution(cursor, self._session.execution_id, rows=(last.rows_read, 0, last.rows_rejected))
+
+    def _keep_rejects(self, bronze: Bronze, outcome: Outcome) -> None:
+        folder = self.request.rejects_folder or (self.place.home / "rejects" if self.request.execute else None)
+        if folder is not None and len(outcome.rejects):
+            name = f"{self.domain.name}_{outcome.period.yyyymm}_{self.request.run_id}"
+            path = write_rejects(folder, name=name, bronze=bronze, rejects=outcome.rejects)
+            self.rejects_path = str(path.resolve())
+
+    def _refuse_rejects(self, outcome: Outcome) -> None:
+        tolerance = self.request.tolerance
+        if tolerance.bears(rejected=outcome.rows_rejected, read=outcome.rows_read):
+            return
+        raise DataError(
+            f"{outcome.rows_rejected} of {outcome.rows_read} rows rejected, {tolerance} tolerated; the first",
+            domain=self.domain.name,
+            operation="refine",
+            **first_reject_facts(outcome.rejects, more=f"; all of them: {self.rejects_path}" if self.rejects_path else ""),
+        )
+
+    def _plan(self, outcome: Outcome) -> LoadPlan:
+        return LoadPlan(
+            domain=self.domain,
+            period=outcome.period.first_day,
+            gold=outcome.gold,
+            references=tuple(
+                ReferencePlan(reference=reference, candidates=candidates(reference, outcome.gold))
+                for reference in self.domain.references
+            ),
+            mode=self.request.mode,
+            scope=self.request.scope,
+            skip_facts=self.request.skip_facts,
+            allow_shrink=self.request.allow_shrink,
+        )
+
+    def _refine_run(self) -> RefineRun:
+        plans, names = load_identity_overrides(self.place.config_dir)
+        return RefineRun(
+            run_id=self.request.run_id,
+            period=self.request.period,
+            today=self.place.today(),
+            mappings=load_mappings(self.place.config_dir),
+            book=IdentityBook(plan_overrides=plans, name_overrides=names, salt=self.place.alias_salt),
+        )
+
+    def _ledger_entry(self, outcome: Outcome) -> LedgerEntry:
+        return LedgerEntry(
+            run_id=self.request.run_id,
+            domain=self.domain.name,
+            period=outcome.period.first_day,
+            actor=self.place.actor,
+            started_at=self._started_at,
+            files=self._files,
+            rows_read=outcome.rows_read,
+            rows_rejected=outcome.rows_rejected,
+            fingerprint=self._fingerprint,
+        )
+
+    # -- what the run knows
+
+    @property
+    def _found(self) -> Found:
+        if self.found is None:
+            raise UsageError("the run has not found its workbook yet", operation="read")
+        return self.found
+
+    @property
+    def _held_session(self) -> LoadSession:
+        if self._session is None:
+            raise UsageError("the run does not hold its month", operation="publish")
+        return self._session
+
+    @property
+    def _period(self) -> Period | None:
+        return self.outcome.period if self.outcome else self.request.period
+
+    @property
+    def _sheets(self) -> str:
+        return self.request.sheet or ", ".join(self._found.source.sheet_labels)
+
+    @property
+    def _files(self) -> tuple[FileRead, ...]:
+        if self.found is None:
+            return ()
+        rows = self.bronze.rows_by_file() if self.bronze else {}
+        return tuple(
+            FileRead(
+                path=file.label,
+                sheet=self._sheets,
+                sha256=file.sha256,
+                version=file.version,
+                rows=rows.get(file.label, 0),
+            )
+            for file in self.found.files
+        )
+
+    @property
+    def _fingerprint(self) -> Fingerprint:
+        load_rule = f"{self.request.mode}:{','.join(self.request.scope)}:{self.request.skip_facts}"
+        declaration = hashlib.sha256(f"{self.domain.fingerprint}:{load_rule}".encode()).hexdigest()[:16]
+        return Fingerprint(
+            files=tuple((file.sha256, self._sheets) for file in self._found.files),
+            code_version=__version__,
+            config_version=config_version(self.place.config_dir),
+            declaration_version=declaration,
+        )
+
+    @property
+    def _warnings(self) -> tuple[str, ...]:
+        if self.outcome is None:
+            return ()
+        groups = (
+            ("headings that no declaration knows, ignored", self.outcome.unknown_headings),
+            ("headings missing, their columns stay empty", self.outcome.missing_headings),
+        )
+        return tuple(f"{words}: {', '.join(names)}" for words, names in groups if names)
+
+    @property
+    def _not_checked(self) -> tuple[str, ...]:
+        if self.request.execute:
+            return ()
+        without = NOT_CHECKED_WITHOUT_DATABASE if self.place.database_url is None else ()
+        return (*without, *NEVER_PROVEN_BY_A_PLAN)
+
+    def _status(self, error: WorkDataHubError | None) -> str:
+        if error is not None:
+            return "failed"
+        if self.unchanged:
+            return "unchanged"
+        return "loaded" if self.load_id else "planned"
+
+    def _effect_facts(self, plan: LoadPlan) -> dict[str, Any]:
+        facts = self.effects.facts if self.effects else None
+        return {
+            "table": plan.domain.table,
+            "mode": str(plan.mode),
+            "rows": len(plan.gold),
+            "deleted": facts.deleted if facts else None,
+            "inserted": facts.inserted if facts else None,
+            "unchanged": facts.unchanged if facts else None,
+        }
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        """Time a stage; a failure is recorded in the warehouse and goes on."""
+        started = time.perf_counter()
+        try:
+            yield
+        except BaseException as error:
+            if self._session is not None:
+                read = self.bronze.rows_read if self.bronze else 0
+                rejected = self.outcome.rows_rejected if self.outcome else 0
+                self._session.failed(error, rows=(read, 0, rejected))
+            raise
+        finally:
+            self.seconds[name] = time.perf_counter() - started
+
+    def _emit(self, event: str, facts: Mapping[str, Any]) -> None:
+        if event.endswith("step.completed") and facts.get("step") == "identify company":
+            self.seconds["identify"] = float(facts.get("duration_ms", 0.0)) / 1000
+        self._log.debug(event, **facts)
+
+
+def _domain(name: str) -> Domain:
+    try:
+        return DOMAINS[name]
+    except KeyError:
+        raise ConfigError(
+            f"{name!r} is configured but not declared",
+            hint=f"declared domains: {', '.join(DOMAINS)}",
+        ) from None
+
+
+def _required_period(request: FileRequest) -> Period:
+    if request.period is None:
+        raise UsageError(f"{request.domain} needs a month", field="--period", hint="add --period YYYYMM, or --file PATH")
+    return request.period
+
+
+def _metrics(outcome: Outcome) -> dict[str, float]:
+    counts = {count.name: float(count.rows) for count in outcome.counts}
+    identity = {f"identity {source}": float(rows) for source, rows in outcome.identity.items()}
+    rows = {"rows read": float(outcome.rows_read), "rows rejected": float(outcome.rows_rejected)}
+    return rows | counts | identity | {"unresolved names": float(len(outcome.unresolved_names))}

@@ -1,0 +1,76 @@
+"""What a run is asked to do, and the place it does it in."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from work_data_hub.domain.period import Period
+from work_data_hub.domain.plans import LoadMode
+from work_data_hub.errors import UsageError
+from work_data_hub.io.faults import Faults
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerance:
+    """How many rejected rows a run bears: a number of rows, or a share of the rows read."""
+
+    rows: int = 0
+    share: float = 0.0
+
+    @classmethod
+    def parse(cls, text: str) -> "Tolerance":
+        """Read `12` or `1.5%`; raises UsageError for anything else."""
+        if re.fullmatch(r"\d+", text):
+            return cls(rows=int(text))
+        if re.fullmatch(r"\d+(\.\d+)?%", text) and float(text[:-1]) <= 100:
+            return cls(share=float(text[:-1]) / 100)
+        raise UsageError("not a tolerance", field="--max-rejects", input_data=text, hint="give 12 or 1.5%")
+
+    def bears(self, *, rejected: int, read: int) -> bool:
+        return rejected <= max(self.rows, int(self.share * read))
+
+    def __str__(self) -> str:
+        return f"{self.share:.4g} of the rows" if self.share else f"{self.rows} rows"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRequest:
+    """One domain's run: which month or file, how it meets the warehouse, and whether it is executed."""
+
+    run_id: str
+    domain: str
+    period: Period | None = None
+    file: Path | None = None
+    execute: bool = False
+    mode: LoadMode = LoadMode.DELETE_INSERT
+    scope: tuple[str, ...] = ()
+    sheet: str | None = None
+    version: str | None = None
+    file_selection: str | None = None
+    max_files: int = 1
+    tolerance: Tolerance = Tolerance()
+    allow_shrink: bool = False
+    force: bool = False
+    skip_facts: bool = False
+    lock_wait_seconds: float = 0.0
+    rejects_folder: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workplace:
+    """Where a run finds its files, its configuration and its warehouse; built once at the door.
+
+    `database_url` is None for a plan that has no database to look at.
+    """
+
+    data_root: Path
+    config_dir: Path
+    home: Path
+    database_url: str | None
+    alias_salt: str
+    actor: str
+    faults: Faults = Faults()
+    today: Callable[[], date] = date.today
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
