@@ -10,7 +10,6 @@ from work_data_hub.domain.text import WIDTH, is_blank
 NORMALISER_VERSION = 1
 """Raised whenever a name may come out differently: ids and keys derived from names depend on it."""
 
-PROTECTED = frozenset({"保留账户管理"})
 STATUS_MARKERS = (
     "转移终止",
     "已转移终止",
@@ -116,8 +115,6 @@ def _changes(name: str) -> Iterator[tuple[str, str]]:
     for _ in range(_MOST_PASSES):
         start = name
         for rule, apply in RULES:
-            if name in PROTECTED:
-                return
             changed = apply(name)
             if changed != name:
                 name = changed

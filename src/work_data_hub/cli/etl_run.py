@@ -1,0 +1,172 @@
+"""`wdh etl`: words become requests, each domain runs on its own, and the report is shown."""
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+from work_data_hub.cli.doors import open_door
+from work_data_hub.cli.etl import EtlOptions
+from work_data_hub.cli.lazy import deferred
+from work_data_hub.cli.render import Progress, render_report
+from work_data_hub.domain.catalog import DOMAINS
+from work_data_hub.domain.period import Period
+from work_data_hub.domain.plans import LoadMode
+from work_data_hub.domain.report import DomainReport, RunReport
+from work_data_hub.errors import UsageError, WorkDataHubError
+from work_data_hub.io.config_files import load_sources, source_for
+from work_data_hub.io.database import check_database, describe_database
+from work_data_hub.log import get_logger
+from work_data_hub.orchestration.file_run import FileRun
+from work_data_hub.orchestration.places import workplace
+from work_data_hub.orchestration.requests import FileRequest, Tolerance, Workplace
+from work_data_hub.settings import Settings
+
+log = get_logger(__name__)
+
+
+def run_etl(options: EtlOptions) -> int:
+    """Run one call; prints the report and returns the exit code."""
+    started = time.perf_counter()
+    run_id = uuid4().hex[:12]
+    try:
+        report = _run(options, run_id, started)
+    except WorkDataHubError as error:
+        if options.report != "json":
+            raise
+        report = _report(options, run_id, started, error=error)
+    if report is not None:
+        _show(report, options)
+        return report.exit_code
+    return 0
+
+
+def _run(options: EtlOptions, run_id: str, started: float) -> RunReport | None:
+    _refuse_contradictions(options)
+    settings = open_door(debug=options.debug)
+    if options.check_db:
+        check_database_and_say(settings)
+        return None
+    requests = _requests(options, settings, run_id)
+    place = workplace(settings, execute=options.execute)
+    progress = Progress(sys.stderr, quiet=options.quiet or options.report == "json" or options.no_rich)
+    reports = [run_domain(request, place, settings, progress) for request in requests]
+    return replace(
+        _report(options, run_id, started), database=describe_database(place.database_url), domains=tuple(reports)
+    )
+
+
+def run_domain(request: FileRequest, place: Workplace, settings: Settings, progress: Progress) -> DomainReport:
+    """One domain, whole: its report, failed or not; another domain's run is not touched by its failure."""
+    run = FileRun(request, place)
+    progress.begin(request.domain)
+    try:
+        if request.execute:
+            deferred("work_data_hub.orchestration.dagster_runs:run_in_dagster")(run, settings)
+        else:
+            for stage in (run.find, run.read, run.refine, run.publish):
+                progress.step(stage.__name__)
+                stage()
+        return run.report()
+    except WorkDataHubError as error:
+        log.error("domain.failed", domain=request.domain, error=str(error))
+        return run.report(error)
+    finally:
+        run.close()
+        progress.end()
+
+
+def check_database_and_say(settings: Settings) -> None:
+    """Print what a run needs of the database, line by line; raises WarehouseError when something is missing."""
+    for line in check_database(settings):
+        print(line)
+
+
+def _requests(options: EtlOptions, settings: Settings, run_id: str) -> list[FileRequest]:
+    request = FileRequest(
+        run_id=run_id,
+        domain="",
+        period=Period.parse(options.period) if options.period else None,
+        file=Path(options.file) if options.file else None,
+        execute=options.execute,
+        mode=LoadMode(options.mode),
+        scope=tuple(part.strip() for part in options.pk.replace(";", ",").split(",") if part.strip()),
+        sheet=options.sheet or None,
+        version=options.version or None,
+        file_selection=options.file_selection or None,
+        max_files=options.max_files,
+        tolerance=Tolerance.parse(options.max_rejects),
+        allow_shrink=options.allow_shrink,
+        force=options.force,
+        skip_facts=options.skip_facts,
+        lock_wait_seconds=options.lock_wait_seconds,
+        rejects_folder=Path(options.rejects) if options.rejects else None,
+    )
+    return [replace(request, domain=name) for name in _domains(options, settings)]
+
+
+def _domains(options: EtlOptions, settings: Settings) -> list[str]:
+    if options.all_domains:
+        # Configured domains whose declaration is not there yet have nothing to run.
+        names = [name for name, source in load_sources(settings.config_dir).items() if source.all_domains]
+        return [name for name in names if name in DOMAINS]
+    names = [name.strip() for name in options.domains.split(",") if name.strip()]
+    for name in names:
+        source_for(settings.config_dir, name)
+    scope = [part.strip() for part in options.pk.replace(";", ",").split(",") if part.strip()]
+    for name in names:
+        unknown = [part for part in scope if name in DOMAINS and part not in DOMAINS[name].by_name]
+        if unknown:
+            raise UsageError(f"{name} has no column {', '.join(unknown)}", field="--pk", hint="name stored columns")
+    return names
+
+
+def _refuse_contradictions(options: EtlOptions) -> None:
+    checks: Mapping[str, tuple[bool, str]] = {
+        "--execute and --plan-only contradict each other": (options.execute and options.plan_only, "leave one out"),
+        "--report takes text or json": (options.report not in ("text", "json"), "--report json"),
+        "name domains or --all-domains": (
+            not (options.domains or options.all_domains or options.check_db),
+            "wdh etl --domains annuity_performance --period 202410",
+        ),
+        "--domains and --all-domains contradict each other": (
+            bool(options.domains) and options.all_domains,
+            "leave one out",
+        ),
+        "--file goes with exactly one domain": (
+            bool(options.file) and (options.all_domains or "," in options.domains),
+            "name one domain",
+        ),
+        "--mode upsert needs a domain with a unique key, and none has one: detail rows repeat": (
+            options.mode == "upsert",
+            "use delete_insert",
+        ),
+        f"--mode {options.mode} is unknown": (
+            options.mode not in ("upsert", *LoadMode),
+            "delete_insert, append or upsert",
+        ),
+        "--pk narrows delete_insert only": (bool(options.pk) and options.mode != "delete_insert", "drop --pk"),
+    }
+    for message, (wrong, hint) in checks.items():
+        if wrong:
+            raise UsageError(message, operation="etl", hint=hint)
+
+
+def _report(options: EtlOptions, run_id: str, started: float, error: WorkDataHubError | None = None) -> RunReport:
+    return RunReport(
+        mode="execute" if options.execute else "plan",
+        run_id=run_id,
+        seconds=time.perf_counter() - started,
+        database=None,
+        error=error,
+    )
+
+
+def _show(report: RunReport, options: EtlOptions) -> None:
+    if options.report == "json":
+        print(json.dumps(report.as_json(), ensure_ascii=False, indent=2))
+    else:
+        render_report(report, show_sql=options.show_sql, quiet=options.quiet, plain=options.no_rich)

@@ -1,0 +1,141 @@
+"""Reports as people read them: tables on a terminal, plain lines in a pipe, Chinese in its true width."""
+
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.status import Status
+from rich.table import Table
+
+from work_data_hub.domain.report import DomainReport, RunReport
+
+
+class Progress:
+    """What a run is doing, on a terminal's stderr; silent in a pipe."""
+
+    def __init__(self, stream: TextIO, *, quiet: bool) -> None:
+        self._console = Console(file=stream) if stream.isatty() and not quiet else None
+        self._status: Status | None = None
+        self._domain = ""
+
+    def begin(self, domain: str) -> None:
+        """Show that a domain is being worked on."""
+        self._domain = domain
+        if self._console:
+            self._status = self._console.status(f"{domain}: starting")
+            self._status.start()
+
+    def step(self, stage: str) -> None:
+        """Show the stage the domain is in."""
+        if self._status:
+            self._status.update(f"{self._domain}: {stage}")
+
+    def end(self) -> None:
+        """Take the line away."""
+        if self._status:
+            self._status.stop()
+            self._status = None
+
+
+def render_report(report: RunReport, *, show_sql: bool = False, quiet: bool = False, plain: bool = False) -> None:
+    """Print the report to stdout; errors to stderr."""
+    console = Console(no_color=True if plain else None, highlight=False, soft_wrap=True)
+    planned = report.mode == "plan"
+    if not quiet:
+        where = f" · {report.database['name']} on {report.database['server']}" if report.database else " · no database"
+        console.print(f"{'PLAN — nothing was written' if planned else 'EXECUTE'}{where}")
+    for domain in report.domains:
+        _domain(console, domain, planned=planned, quiet=quiet, plain=plain, show_sql=show_sql)
+    if len(report.domains) > 1:
+        console.print(f"{report.status}: " + ", ".join(f"{d.domain} {d.status}" for d in report.domains))
+    if planned and not quiet:
+        checked = sorted({line for domain in report.domains for line in domain.not_checked})
+        console.print(f"not checked: {'; '.join(checked)}" if checked else "")
+    if not quiet:
+        _next_step(console, report)
+
+
+def _domain(
+    console: Console, domain: DomainReport, *, planned: bool, quiet: bool, plain: bool, show_sql: bool
+) -> None:
+    month = f"{domain.period[:4]}-{domain.period[4:]}" if domain.period else "month unknown"
+    load = f" · load {domain.load_id}" if domain.load_id else ""
+    seconds = f" · {sum(domain.seconds.values()):.1f} s" if domain.seconds else ""
+    console.print(f"{domain.domain} {month}: {domain.status}{load}{seconds}")
+    if quiet:
+        _complain(domain)
+        return
+    for file in domain.files:
+        console.print(f"  file     {file.path} [{file.sheet}]")
+    if domain.reason:
+        console.print(f"  chosen   {domain.reason}")
+    console.print(f"  rows     read {domain.rows_read:,} · rejected {domain.rows_rejected:,} · loaded {domain.rows_loaded:,}")
+    _effects(console, domain, planned=planned, plain=plain)
+    if domain.identity:
+        found = " · ".join(f"{source} {rows:,}" for source, rows in domain.identity.items() if rows)
+        console.print(f"  company  {found}")
+    for name, finding in domain.quality.items():
+        shown = "、".join(f"{value} {rows:,}" for value, rows in list(finding["values"].items())[:3])
+        console.print(f"  noticed  {name}: {finding['rows']:,} rows ({shown})")
+    for warning in domain.warnings:
+        console.print(f"  warning  {warning}")
+    if domain.sums.get("期末资产规模") is not None:
+        console.print(f"  sum      期末资产规模 {domain.sums['期末资产规模']:,}")
+    if domain.rejects_path:
+        console.print(f"  rejects  {domain.rejects_path}")
+    if show_sql:
+        console.print("\n".join(f"  sql      {statement}" for statement in domain.sql))
+    _complain(domain)
+
+
+def _complain(domain: DomainReport) -> None:
+    if domain.error:
+        print(domain.error, file=sys.stderr)
+
+
+def _effects(console: Console, domain: DomainReport, *, planned: bool, plain: bool) -> None:
+    rows = [(t.table, t.deleted, t.inserted, t.updated, t.unchanged) for t in domain.tables]
+    rows += [(r.table, 0, r.inserted, 0, 0) for r in domain.references]
+    if not rows:
+        return
+    titles = ("table", "delete", "insert", "update", "unchanged") if planned else (
+        "table",
+        "deleted",
+        "inserted",
+        "updated",
+        "unchanged",
+    )
+    cells = [[row[0], *(f"{number:,}" for number in row[1:])] for row in rows]
+    if console.is_terminal and not plain:
+        table = Table(*titles)
+        for column in table.columns[1:]:
+            column.justify = "right"
+        for row in cells:
+            table.add_row(*row)
+        console.print(table)
+    else:
+        console.print("\n".join(aligned([list(titles), *cells])))
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines of equal columns, the first to the left and the rest to the right, by display width."""
+    widths = [max(cell_len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        first = row[0] + " " * (widths[0] - cell_len(row[0]))
+        rest = [" " * (width - cell_len(cell)) + cell for cell, width in zip(row[1:], widths[1:], strict=True)]
+        lines.append("  " + "  ".join([first, *rest]))
+    return lines
+
+
+def _next_step(console: Console, report: RunReport) -> None:
+    domain = report.domains[0] if report.domains else None
+    if domain is None or domain.error or report.exit_code:
+        return
+    names = ",".join(d.domain for d in report.domains)
+    if report.mode == "plan" and report.status == "planned":
+        console.print(f"next: wdh etl --domains {names} --period {domain.period} --execute")
+    elif report.status == "unchanged":
+        console.print("nothing to do: the same input is loaded already (--force loads it again)")

@@ -1,0 +1,152 @@
+"""Connections to PostgreSQL: made, kept to one transaction at a time, and their errors in our words."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg2
+from psycopg2 import errors
+from psycopg2.extensions import connection as Connection
+
+from work_data_hub.errors import SchemaDrift, WarehouseError
+
+_URL = re.compile(
+    r"^(?P<scheme>postgres(?:ql)?)(?:\+\w+)?://"
+    r"(?:(?P<user>[^:@/?#]*)(?::(?P<password>[^@/?#]*))?@)?(?P<place>[^@]*)$"
+)
+_SECRET_OPTION = re.compile(r"(?i)([?&](?:ssl)?password=)[^&\s]*")
+_CHECKS_CLIENTS_SINCE = 140_000
+_DRIFT = (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName)
+_HINTS: tuple[tuple[type[psycopg2.Error], str], ...] = (
+    (errors.InsufficientPrivilege, "grant what is missing; `wdh db check` lists it"),
+    (errors.DiskFull, "free space on the server's disk, then run again"),
+    (errors.LockNotAvailable, "another session holds the table; run again when it is done"),
+    (errors.ReadOnlySqlTransaction, "the server or the session only reads: is DATABASE_URL a replica?"),
+    (errors.DatabaseError, "the transaction was rolled back; nothing was written"),
+)
+
+
+class Session(Connection):
+    """A connection whose server notices within a second that its client is gone."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if self.server_version < _CHECKS_CLIENTS_SINCE:
+            return
+        # Some platforms cannot watch a socket and refuse the setting; such a server is used without it.
+        with suppress(errors.InvalidParameterValue), self.cursor() as cursor:
+            cursor.execute("set client_connection_check_interval = '1s'")
+        self.rollback() if self.info.transaction_status == _FAILED else self.commit()
+
+
+_FAILED = psycopg2.extensions.TRANSACTION_STATUS_INERROR
+
+
+def session_options(application_name: str, *, connect_timeout_seconds: int = 5) -> dict[str, Any]:
+    """The keywords that every connection of ours is made with; a dead network ends it within a minute."""
+    return {
+        "application_name": application_name,
+        "connect_timeout": connect_timeout_seconds,
+        "keepalives": 1,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 60_000,
+        "connection_factory": Session,
+    }
+
+
+def connect(url: str, *, application_name: str = "wdh", connect_timeout_seconds: int = 5) -> Connection:
+    """Return an open connection; raise WarehouseError, without any password, where that fails."""
+    plain = plain_url(url)
+    options = session_options(application_name, connect_timeout_seconds=connect_timeout_seconds)
+    try:
+        connection: Connection = psycopg2.connect(plain, **options)
+    except psycopg2.Error as error:
+        # The driver's error stays out of the chain: its text may quote the URL.
+        raise WarehouseError(
+            f"cannot connect to {masked_url(plain)}: {_without_secret(str(error), plain)}",
+            operation="connect",
+            hint="check that the server runs and what DATABASE_URL says; `wdh db status` shows both",
+        ) from None
+    return connection
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[Connection]:
+    """One transaction: committed when the block ends well, rolled back on anything else."""
+    try:
+        yield connection
+        connection.commit()
+    except BaseException:
+        _roll_back(connection)
+        raise
+
+
+@contextmanager
+def read_only(connection: Connection) -> Iterator[Connection]:
+    """One transaction in which PostgreSQL itself refuses to write; always rolled back."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("set transaction read only")
+        yield connection
+    finally:
+        _roll_back(connection)
+
+
+@contextmanager
+def warehouse_errors() -> Iterator[None]:
+    """Turn what the driver raises inside the block into WarehouseError, or SchemaDrift for missing objects."""
+    try:
+        yield
+    except psycopg2.Error as error:
+        raise warehouse_error(error) from error
+
+
+def warehouse_error(error: psycopg2.Error) -> WarehouseError:
+    """The driver's error in our words: the server's message, the table and column, and what to do."""
+    message = error.diag.message_primary or " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, _DRIFT):
+        return SchemaDrift(message, hint="`wdh db check` shows what differs, `wdh db migrate` brings it up to date")
+    table = ".".join(part for part in (error.diag.schema_name, error.diag.table_name) if part)
+    hint = next((hint for kind, hint in _HINTS if isinstance(error, kind)), None)
+    return WarehouseError(message, input_data=table or None, field=error.diag.column_name, hint=hint)
+
+
+def plain_url(url: str) -> str:
+    """The URL as libpq reads it (no driver's name in it); raises WarehouseError for anything else."""
+    match = _URL.match(url.strip())
+    if match is None:
+        raise WarehouseError(
+            "the database URL is not of the form postgresql://user:password@host:port/database",
+            field="DATABASE_URL",
+            hint="write @ : / ? # inside a password as %40 %3A %2F %3F %23",
+        )
+    return f"{match['scheme']}://{url.strip().split('://', 1)[1]}"
+
+
+def masked_url(url: str) -> str:
+    """The URL with `***` in place of the password."""
+    match = _URL.match(url)
+    if match is None:
+        return "postgresql://***"
+    place = _SECRET_OPTION.sub(r"\1***", match["place"])
+    if match["user"] is None:
+        return f"{match['scheme']}://{place}"
+    password = ":***" if match["password"] else ""
+    return f"{match['scheme']}://{match['user']}{password}@{place}"
+
+
+def _without_secret(message: str, url: str) -> str:
+    shown = message.replace(url, masked_url(url))
+    match = _URL.match(url)
+    if match is not None and match["password"]:
+        shown = shown.replace(match["password"], "***")
+    return " ".join(_SECRET_OPTION.sub(r"\1***", shown).split())
+
+
+def _roll_back(connection: Connection) -> None:
+    """Leave the transaction; a connection that is gone has nothing left to roll back."""
+    with suppress(psycopg2.InterfaceError, psycopg2.OperationalError):
+        connection.rollback()

@@ -1,0 +1,187 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from work_data_hub.domain.identity.cascade import MATCHERS, Identified, IdentityBook, Matcher, identify
+from work_data_hub.domain.identity.names import normalise_name
+from work_data_hub.domain.identity.temporary import is_temporary, temporary_id
+from work_data_hub.errors import ConfigError
+
+pytestmark = pytest.mark.unit
+
+MAPPINGS = Path(__file__).parents[2] / "config" / "mappings"
+SALT = "a salt for tests"
+BOOK = IdentityBook.from_entries(
+    plans={"FP0001": "614810477"},
+    names={"内江筑石混泥土有限公司": "606285385", "保留账户管理": "__EMPTY__"},
+    salt=SALT,
+)
+
+
+def rows(**cells: list[str | None]) -> pd.DataFrame:
+    height = max(map(len, cells.values()))
+    blank: dict[str, list[str | None]] = dict.fromkeys(("计划代码", "客户名称", "公司代码"), [None] * height)
+    return pd.DataFrame(blank | cells, dtype="string")
+
+
+def found(**cells: list[str | None]) -> Identified:
+    return identify(rows(**cells), book=BOOK, plan="计划代码", customer="客户名称", existing="公司代码")
+
+
+def test_the_plan_is_asked_first_then_the_name_then_the_existing_id() -> None:
+    frame = found(
+        计划代码=["FP0001", "P1", "P1", "P1"],
+        客户名称=["内江筑石混泥土有限公司", "内江筑石混泥土有限公司", "中国平安", "中国平安"],
+        公司代码=["1", "1", "1", None],
+    ).frame
+
+    temporary = temporary_id("中国平安", salt=SALT)
+    assert frame["company_id"].tolist() == ["614810477", "606285385", "1", temporary]
+    assert frame["_identity_source"].tolist() == ["plan_override", "name_override", "existing_id", "temporary_id"]
+    assert frame["_identity_confidence"].tolist() == [1.0, 1.0, 1.0, 0.0]
+
+
+def test_an_override_by_name_meets_every_spelling_of_the_name() -> None:
+    frame = found(客户名称=["内江筑石混泥土有限公司-已转出", "「内江 筑石混泥土有限公司」"]).frame
+
+    assert frame["company_id"].tolist() == ["606285385", "606285385"]
+
+
+def test_an_excluded_name_gets_no_id_whatever_stands_in_the_row() -> None:
+    frame = found(客户名称=["保留账户管理"], 公司代码=["123"]).frame
+
+    assert frame["company_id"].isna().all()
+    assert frame["_identity_source"].tolist() == ["excluded"]
+
+
+@pytest.mark.parametrize("blank", [None, "", " ", "0", "０", "空白", "(空白)", "无", "N/A", "-", "企业年金计划", "？"])
+def test_a_blank_name_gets_no_id(blank: str | None) -> None:
+    identified = found(客户名称=[blank, "中国平安"])
+
+    assert identified.frame["company_id"].isna().tolist() == [True, False]
+    assert identified.frame["_identity_source"].iloc[0] == "unresolved"
+    assert identified.frame["_identity_confidence"].isna().tolist() == [True, False]
+
+
+@pytest.mark.parametrize("written", ["N", "na", "N/A", "None", "NULL", "NaN", "", " ", "-", "0", "IN" + "A" * 16])
+def test_what_only_stands_for_an_id_is_ignored(written: str) -> None:
+    assert found(客户名称=["中国平安"], 公司代码=[written]).hits["temporary_id"] == 1
+
+
+def test_existing_ids_are_stripped_and_in_capitals() -> None:
+    assert found(客户名称=[None], 公司代码=[" c10001 "]).frame["company_id"].tolist() == ["C10001"]
+
+
+def test_hits_count_rows_of_every_source() -> None:
+    hits = found(计划代码=["FP0001", "FP0001", None, None], 客户名称=["甲", "乙", "甲", None]).hits
+
+    assert hits == {
+        "plan_override": 2,
+        "name_override": 0,
+        "existing_id": 0,
+        "temporary_id": 1,
+        "excluded": 0,
+        "unresolved": 1,
+    }
+
+
+def test_names_behind_temporary_ids_come_out_sorted_and_once() -> None:
+    identified = found(客户名称=["乙公司", "甲公司-已转出", "甲公司", "乙公司", None])
+
+    assert identified.unresolved_names == tuple(sorted(["乙公司", "甲公司"]))
+
+
+def test_the_answer_is_aligned_with_the_rows() -> None:
+    given_rows = rows(客户名称=["甲公司", None, "甲公司"]).set_axis([7, 7, 1])
+
+    frame = identify(given_rows, book=BOOK, plan=None, customer="客户名称", existing=None).frame
+
+    assert frame.index.tolist() == [7, 7, 1]
+    assert frame["_identity_source"].tolist() == ["temporary_id", "unresolved", "temporary_id"]
+    assert frame.dtypes.astype(str).tolist() == ["string", "string", "float64"]
+
+
+def test_no_rows_give_an_empty_answer() -> None:
+    identified = identify(rows(客户名称=["甲"]).head(0), book=BOOK, plan=None, customer="客户名称", existing=None)
+
+    assert (len(identified.frame), identified.unresolved_names, sum(identified.hits.values())) == (0, (), 0)
+
+
+def test_a_further_matcher_is_asked_in_its_place() -> None:
+    def by_index(keys: pd.DataFrame, _book: IdentityBook) -> pd.DataFrame:
+        ids = keys["name"].map({"中国平安": "600000001"}).astype("string")
+        return pd.DataFrame({"company_id": ids, "confidence": 0.9})
+
+    matchers = (*MATCHERS[:2], Matcher(name="index", find=by_index), *MATCHERS[2:])
+    identified = identify(
+        rows(客户名称=["中国平安", "甲"]), book=BOOK, plan=None, customer="客户名称", existing=None, matchers=matchers
+    )
+
+    assert identified.frame["_identity_source"].tolist() == ["index", "temporary_id"]
+    assert identified.frame["_identity_confidence"].tolist() == [0.9, 0.0]
+
+
+CELLS = st.sampled_from([None, "", "0", "FP0001", "P1", "甲公司", "甲公司-已转出", "乙", "保留账户管理", "N", "123"])
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=12))
+def test_a_row_is_identified_the_same_alone_and_among_others(
+    cells: list[tuple[str | None, str | None, str | None]],
+) -> None:
+    plans, names, ids = (list(column) for column in zip(*cells, strict=True))
+    together = found(计划代码=plans, 客户名称=names, 公司代码=ids).frame
+
+    for place, (plan, name, company_id) in enumerate(cells):
+        alone = found(计划代码=[plan], 客户名称=[name], 公司代码=[company_id]).frame
+        pd.testing.assert_frame_equal(together.iloc[[place]].reset_index(drop=True), alone)
+
+
+def test_a_temporary_id_depends_on_name_and_salt_only() -> None:
+    assert temporary_id("中国平安", salt="default_dev_salt_change_in_prod") == "INQ7R63KMJIXWW7VGM"
+    assert temporary_id("中国平安", salt=SALT) != temporary_id("中国平安", salt="another")
+
+
+def test_temporary_ids_of_many_names_differ() -> None:
+    ids = {temporary_id(f"公司{number}", salt=SALT) for number in range(10_000)}
+
+    assert len(ids) == 10_000
+    assert all(map(is_temporary, ids))
+
+
+@pytest.mark.parametrize(("name", "salt"), [("", SALT), ("中国平安", "")])
+def test_a_temporary_id_needs_a_name_and_a_salt(name: str, salt: str) -> None:
+    with pytest.raises(ValueError, match="needs a name and a salt"):
+        temporary_id(name, salt=salt)
+
+
+@pytest.mark.parametrize("company_id", ["", "614810477", "IN", "INDIA", "IN" + "1" * 16, "IN" + "A" * 17])
+def test_other_ids_are_not_temporary(company_id: str) -> None:
+    assert not is_temporary(company_id)
+
+
+def test_two_overrides_of_one_name_must_agree() -> None:
+    with pytest.raises(ConfigError) as refused:
+        IdentityBook.from_entries(plans={}, names={"甲公司": "1", "甲公司-已转出": "2"}, salt=SALT)
+
+    assert refused.value.field == "甲公司-已转出"
+
+
+def test_the_salt_never_shows() -> None:
+    assert SALT not in repr(BOOK)
+
+
+def test_the_delivered_overrides_make_a_book() -> None:
+    plans, names = (
+        yaml.safe_load((MAPPINGS / f"company_id_overrides_{kind}.yml").read_text(encoding="utf-8"))["entries"]
+        for kind in ("plan", "name")
+    )
+    book = IdentityBook.from_entries(plans=plans, names=names, salt=SALT)
+
+    assert (len(book.plan_overrides), len(book.name_overrides)) == (10, 5)
+    assert book.plan_overrides["SC007"] == "602790403"
+    assert book.name_overrides[normalise_name("平安-中信锦绣人生企业年金计划保留计划(受托)")] is None
