@@ -37,10 +37,7 @@ class Session(Connection):
         # Some platforms cannot watch a socket and refuse the setting; such a server is used without it.
         with suppress(errors.InvalidParameterValue), self.cursor() as cursor:
             cursor.execute("set client_connection_check_interval = '1s'")
-        self.rollback() if self.info.transaction_status == _FAILED else self.commit()
-
-
-_FAILED = psycopg2.extensions.TRANSACTION_STATUS_INERROR
+        self.commit()
 
 
 def session_options(application_name: str, *, connect_timeout_seconds: int = 5) -> dict[str, Any]:
@@ -109,9 +106,8 @@ def warehouse_error(error: psycopg2.Error) -> WarehouseError:
     message = error.diag.message_primary or " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, _DRIFT):
         return SchemaDrift(message, hint="`wdh db check` shows what differs, `wdh db migrate` brings it up to date")
-    table = ".".join(part for part in (error.diag.schema_name, error.diag.table_name) if part)
     hint = next((hint for kind, hint in _HINTS if isinstance(error, kind)), None)
-    return WarehouseError(message, input_data=table or None, field=error.diag.column_name, hint=hint)
+    return WarehouseError(message, field=error.diag.column_name, hint=hint)
 
 
 def plain_url(url: str) -> str:

@@ -19,7 +19,7 @@ from work_data_hub.domain.report import DomainReport, FileRead
 from work_data_hub.domain.run import Outcome, RefineRun
 from work_data_hub.domain.spec import Domain
 from work_data_hub.errors import ConfigError, DataError, UsageError, WorkDataHubError
-from work_data_hub.io.config_files import config_version, load_identity_overrides, load_mappings, source_for
+from work_data_hub.io.config_files import config_version, load_mappings, source_for
 from work_data_hub.io.ledger import (
     Fingerprint,
     LastLoad,
@@ -258,13 +258,14 @@ class FileRun:
         )
 
     def _refine_run(self) -> RefineRun:
-        plans, names = load_identity_overrides(self.place.config_dir)
+        mappings = load_mappings(self.place.config_dir)
+        plans, names = mappings["company_id_overrides_plan"], mappings["company_id_overrides_name"]
         return RefineRun(
             run_id=self.request.run_id,
             period=self.request.period,
             today=self.place.today(),
-            mappings=load_mappings(self.place.config_dir),
-            book=IdentityBook(plan_overrides=plans, name_overrides=names, salt=self.place.alias_salt),
+            mappings=mappings,
+            book=IdentityBook.from_entries(plans=plans, names=names, salt=self.place.alias_salt),
         )
 
     def _ledger_entry(self, outcome: Outcome) -> LedgerEntry:

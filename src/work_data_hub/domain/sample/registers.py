@@ -6,14 +6,14 @@ from random import Random
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.sample.cells import Amount, Cell, Row, dealt, month_forms
 from work_data_hub.domain.sample.layouts import AWARDS, LOSSES, TRUSTEE, Layout
-from work_data_hub.domain.sample.names import DIRT, company_names
+from work_data_hub.domain.sample.names import DIRT, WELL_KNOWN, company_names
 from work_data_hub.domain.sample.plans import COLLECTIVE, SINGLE, Book, Plan
 
 _TRUSTEES = ("国寿养老", "泰康养老", "长江养老", "人保养老", "工银瑞信", None)
 _REGIONS = ("华北", "华东", "华南", "西南", "东北")
 
 
-def register_rows(book: Book, layout: Layout, *, period: Period, rows: int, seed: int) -> Iterator[Row]:
+def register_rows(book: Book, layout: Layout, *, period: Period, rows: int, seed: int | str) -> Iterator[Row]:
     """Yield the rows of one award or loss sheet; amounts are in 亿元."""
     rng = Random(f"{seed}:{period.yyyymm}:{layout.sheet}")
     usual, *rare = month_forms(period)
@@ -29,7 +29,7 @@ def register_rows(book: Book, layout: Layout, *, period: Period, rows: int, seed
         yield Row(cells, (scale[1], yearly[1]))
 
 
-def trustee_rows(book: Book, *, period: Period, rows: int, seed: int) -> Iterator[Row]:
+def trustee_rows(book: Book, *, period: Period, rows: int, seed: int | str) -> Iterator[Row]:
     """Yield the trustee's monthly figures, one row a plan and company."""
     rng = Random(f"{seed}:{period.yyyymm}:{TRUSTEE.domain}")
     years: tuple[Cell, ...] = (period.year, str(period.year), f"{period.year}年")
@@ -45,7 +45,7 @@ def _reported_companies(book: Book, layout: Layout, rng: Random, rows: int) -> l
     """Lost customers are known ones; half of the won ones are new."""
     known = rng.sample([str(plan.customer) for plan in book.single], rows)
     if layout in AWARDS:
-        known[::2] = company_names(rng, rows + 3)[3 : 3 + len(known[::2])]
+        known[::2] = company_names(rng, rows + len(WELL_KNOWN))[-len(known[::2]) :]
     dirt = dealt(rng, usual=str, rare=DIRT[:8], share=0.15)
     return [next(dirt)(name) for name in known]
 

@@ -14,8 +14,13 @@ _COMPANY_LINES = (*("企年受托",) * 9, *("企年投资",) * 9, "企业年金"
 _OCCUPATIONAL_LINES = ("职年受托", "职年投资")
 
 
-def performance_rows(book: Book, *, period: Period, rows: int, seed: int) -> Iterator[Row]:
-    """Yield the 规模明细 rows of a month: cells in the layout's order, amounts exact."""
+def performance_rows(
+    book: Book, *, period: Period, rows: int, seed: int | str, company_ids: bool = False
+) -> Iterator[Row]:
+    """Yield the 规模明细 rows of a month: cells in the layout's order, amounts exact.
+
+    With `company_ids` a last cell holds the id of the company, where it is known.
+    """
     rng = Random(f"{seed}:{period.yyyymm}:performance")
     hand = Handwriting(rng, period=period, amounts=len(PERFORMANCE.amounts))
     for _ in range(rows):
@@ -23,14 +28,17 @@ def performance_rows(book: Book, *, period: Period, rows: int, seed: int) -> Ite
         rate = (rng.random() - 0.35) * 0.08
         amounts = hand.amounts(_movements(rng, rate=rate, occupational=plan.code.startswith("Z")))
         cells = _head(hand, plan, rng)
-        cells.append(_performance_customer(hand, book, plan, rng))
+        customer = _performance_customer(book, plan, rng)
+        cells.append(customer if customer is None or plan.code.startswith("Z") else hand.name(customer))
         cells.extend(cell for cell, _ in amounts)
         cells.append(hand.rate(rate))
         cells.extend(_tail(hand, plan, rng))
+        if company_ids:
+            cells.append(_known_id(book, customer))
         yield Row(cells, tuple(exact for _, exact in amounts))
 
 
-def income_rows(book: Book, *, period: Period, rows: int, seed: int) -> Iterator[Row]:
+def income_rows(book: Book, *, period: Period, rows: int, seed: int | str) -> Iterator[Row]:
     """Yield the 收入明细 rows of a month; most single plans name no customer, collective ones never do."""
     rng = Random(f"{seed}:{period.yyyymm}:income")
     hand = Handwriting(rng, period=period, amounts=len(INCOME.amounts))
@@ -61,12 +69,16 @@ def _head(hand: Handwriting, plan: Plan, rng: Random) -> list[Cell]:
     return [hand.month(), line, plan_type, code, plan.name, *hand.portfolio(plan)]
 
 
-def _performance_customer(hand: Handwriting, book: Book, plan: Plan, rng: Random) -> Cell:
+def _performance_customer(book: Book, plan: Plan, rng: Random) -> str | None:
     if plan.customer is None:
-        return hand.name(book.companies[int(rng.random() * len(book.companies))])
-    if plan.code.startswith("Z"):
-        return plan.customer
-    return hand.name(plan.customer) if rng.random() < 0.4 else None
+        return book.companies[int(rng.random() * len(book.companies))]
+    return plan.customer if plan.code.startswith("Z") or rng.random() < 0.4 else None
+
+
+def _known_id(book: Book, customer: str | None) -> str | None:
+    """Return the id of two companies in three; drawing nothing, it leaves the other cells as they are."""
+    found = book.company_ids.get(customer or "")
+    return found if found and int(found) % 3 else None
 
 
 def _income_customer(hand: Handwriting, plan: Plan, rng: Random) -> Cell:

@@ -1,0 +1,145 @@
+"""One sheet of a sample drop: its rows as a stream, its faults, and the totals it will have."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from itertools import islice
+
+from work_data_hub.domain.period import Period
+from work_data_hub.domain.sample.cells import Cell, Row
+from work_data_hub.domain.sample.corrections import Corrections, corrected_count, shrunken_count
+from work_data_hub.domain.sample.faults import Fault, Plant, Reach, plants
+from work_data_hub.domain.sample.layouts import INCOME, PERFORMANCE, TRUSTEE, Layout
+from work_data_hub.domain.sample.plans import Book
+from work_data_hub.domain.sample.registers import register_rows, trustee_rows
+from work_data_hub.domain.sample.rows import income_rows, performance_rows
+
+FIRST_VERSION = "V1"
+
+_INCOME_SHARE = 0.41
+_REGISTER_ROWS, _TRUSTEE_ROWS = 36, 48
+_ID_HEADING = "公司代码"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleMonth:
+    """What every sheet of a drop is made from; `rows` counts 规模明细."""
+
+    period: Period
+    seed: int
+    rows: int
+    book: Book
+    company_ids: bool = False
+
+    def rows_of(self, layout: Layout) -> int:
+        """Return how many rows the first version of the sheet has."""
+        counts = {
+            PERFORMANCE.sheet: self.rows,
+            INCOME.sheet: max(int(self.rows * _INCOME_SHARE), 20),
+            TRUSTEE.sheet: _TRUSTEE_ROWS,
+        }
+        return counts.get(layout.sheet, _REGISTER_ROWS)
+
+    def stream(self, layout: Layout, *, rows: int, seed: int | str) -> Iterator[Row]:
+        """Yield rows of the sheet, the same ones for the same seed."""
+        book, period = self.book, self.period
+        if layout.sheet == PERFORMANCE.sheet:
+            return performance_rows(book, period=period, rows=rows, seed=seed, company_ids=self.company_ids)
+        if layout.sheet == INCOME.sheet:
+            return income_rows(book, period=period, rows=rows, seed=seed)
+        if layout.sheet == TRUSTEE.sheet:
+            return trustee_rows(book, period=period, rows=rows, seed=seed)
+        return register_rows(book, layout, period=period, rows=rows, seed=seed)
+
+
+@dataclass(slots=True, kw_only=True)
+class SheetDraft:
+    """A sheet on its way to a file; `totals` are complete once `cells` has been read to its end."""
+
+    layout: Layout
+    rows: Iterator[Row]
+    count: int
+    planted: tuple[Plant, ...] = ()
+    fault: Fault | None = None
+    totals: list[int] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The sheet's name in the workbook."""
+        return "Sheet1" if self.fault is Fault.WRONG_SHEET else self.layout.sheet
+
+    @property
+    def first_row(self) -> int:
+        """The Excel row number of the first data row."""
+        return 3 if self.fault is Fault.TITLE_ROW else 2
+
+    @property
+    def sums(self) -> dict[str, Decimal]:
+        """The exact total of each amount column over the rows without a planted cell."""
+        totals = self.totals or [0] * len(self.layout.amounts)
+        return {name: Decimal(total).scaleb(-4) for name, total in zip(self.layout.amounts, totals, strict=True)}
+
+    def cells(self) -> Iterator[Sequence[Cell]]:
+        """Yield what stands in the sheet, title and headings first; to be read once."""
+        if self.fault is Fault.EMPTY_SHEET:
+            return
+        if self.fault is Fault.TITLE_ROW:
+            yield (f"年金{self.layout.sheet}数据表",)
+        yield from self._shaped([*self.layout.headings], self._data())
+
+    def _data(self) -> Iterator[list[Cell]]:
+        planted = {plant.row: plant for plant in self.planted}
+        self.totals = [0] * len(self.layout.amounts)
+        for place, (cells, amounts) in enumerate(islice(self.rows, self.count)):
+            if plant := planted.get(place):
+                cells[plant.column] = plant.cell
+            else:
+                self.totals = [total + amount for total, amount in zip(self.totals, amounts, strict=True)]
+            yield cells
+
+    def _shaped(self, headings: list[Cell], data: Iterator[list[Cell]]) -> Iterator[Sequence[Cell]]:
+        required = self.layout.position(self.layout.required)
+        if self.fault is Fault.MISSING_COLUMN:
+            yield from ([*row[:required], *row[required + 1 :]] for row in (headings, *data))
+            return
+        if self.fault is Fault.DUPLICATE_HEADING:
+            headings.append(f"　{self.layout.required} ")
+        yield headings
+        yield from data
+
+
+def draft_sheet(month: SampleMonth, layout: Layout, *, version: str, faults: Sequence[Fault] = ()) -> SheetDraft:
+    """Return the sheet as that version holds it: V1 as first delivered, any other one corrected."""
+    fault = next((fault for fault in faults if fault.reach is Reach.SHEET), None)
+    rows, count = _version(month, layout, version)
+    count = _left(count, fault)
+    return SheetDraft(
+        layout=_with_id_heading(layout) if month.company_ids else layout,
+        rows=rows,
+        count=count,
+        fault=fault,
+        planted=plants(faults, layout, period=month.period, rows=count, seed=f"{month.seed}:{month.period}"),
+    )
+
+
+def _version(month: SampleMonth, layout: Layout, version: str) -> tuple[Iterator[Row], int]:
+    count = month.rows_of(layout)
+    rows = month.stream(layout, rows=count, seed=month.seed)
+    if version == FIRST_VERSION:
+        return rows, count
+    seed = f"{month.seed}:{month.period}:{version}"
+    corrections = Corrections.drawn(layout, rows=count, seed=seed)
+    added = month.stream(layout, rows=10, seed=seed)
+    return corrections.applied(rows, layout, added=added), corrected_count(count)
+
+
+def _left(count: int, fault: Fault | None) -> int:
+    if fault is None:
+        return count
+    return 0 if fault.empties else shrunken_count(count) if fault is Fault.SHRUNKEN else count
+
+
+def _with_id_heading(layout: Layout) -> Layout:
+    if layout.sheet != PERFORMANCE.sheet:
+        return layout
+    return replace(layout, headings=(*layout.headings, _ID_HEADING))
