@@ -1,55 +1,181 @@
-"""Every setting, its unit, default and meaning; read once from the environment, `.env` and `.wdh_env`."""
+"""Settings from the environment: read once at the door, validated, frozen, handed down as a value.
 
+The shell's environment beats `.env`, which beats `.wdh_env`; both files are looked for in the current
+folder. An empty variable says "not set", and still beats the files below it.
+"""
+
+import os
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import quote, urlsplit
+from textwrap import wrap
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from dotenv import dotenv_values
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from work_data_hub.errors import ConfigError
 
-DEV_SALT = "dev-only-salt"
-_POSTGRES_SCHEMES = {"postgres", "postgresql", "postgresql+psycopg2", "postgresql+psycopg"}
+DEV_SALT = "default_dev_salt_change_in_prod"
+ENV_FILES = (".env", ".wdh_env")  # the first beats the second
+
+_POSTGRES_SCHEMES = frozenset({"postgres", "postgresql"})
+_URL, _URI = "DATABASE_URL", "WDH_DATABASE__URI"
+_PARTS = tuple(f"WDH_DATABASE__{part}" for part in ("HOST", "PORT", "USER", "PASSWORD", "DB"))
+_HOST, _PORT, _USER, _PASSWORD, _DB = _PARTS
+
+# In place of a default in .env.example, where there is none to show or it must not be used.
+_PLACEHOLDERS = {
+    _URL: "postgresql://<user>:<password>@<host>:5432/<database>",
+    "WDH_ALIAS_SALT": "<long-random-text>",
+    "DAGSTER_HOME": "./.wdh/dagster",
+    "LOG_FILE_DIR": "./.wdh/logs",
+    "WDH_DAGSTER_PG_URL": "postgresql://<user>:<password>@<host>:5432/<dagster-database>",
+    "WDH_FAULT": "<point>:<probability>:<seed>",
+}
 
 
-def _setting(name: str, words: str, default: Any = None, **limits: Any) -> Any:
-    return Field(default=default, validation_alias=AliasChoices(*name.split("|")), description=words, **limits)
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+def _postgres_url(secret: SecretStr) -> SecretStr:
+    """The URL with the scheme psycopg2 reads; raise ValueError, without the URL, where it is none."""
+    scheme, separator, rest = secret.get_secret_value().partition("://")
+    if not separator or scheme.partition("+")[0].lower() not in _POSTGRES_SCHEMES:
+        raise ValueError("is not a PostgreSQL URL; write postgresql://user:password@host:port/database")
+    try:
+        _ = urlsplit(f"postgresql://{rest}").port if "," not in rest else None
+    except ValueError:
+        raise ValueError("cannot be read; write @ : / ? # % in its password as %40 %3A %2F %3F %23 %25") from None
+    return SecretStr(f"postgresql://{rest}")
+
+
+def _passwords_of(url: str) -> list[str]:
+    parts = urlsplit(url)
+    return [found for found in (parts.password, *parse_qs(parts.query).get("password", [])) if found]
+
+
+def _database_of(url: SecretStr) -> tuple[str, str]:
+    parts = urlsplit(url.get_secret_value())
+    return parts.netloc.rpartition("@")[2].lower(), parts.path
+
+
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
 
 
 class Settings(BaseSettings):
-    """The settings of one process; the shell's environment beats `.env`, which beats `.wdh_env`."""
+    """Everything a site may set; relative paths are relative to the current folder and come out absolute."""
 
     model_config = SettingsConfigDict(
-        env_file=(".wdh_env", ".env"), env_file_encoding="utf-8", extra="ignore", frozen=True, case_sensitive=True
+        frozen=True, extra="ignore", populate_by_name=True, validate_default=True, hide_input_in_errors=True
     )
 
-    environment: Literal["dev", "staging", "prod"] = _setting("ENVIRONMENT", "dev, staging or prod", "dev")
-    database_url: SecretStr | None = _setting(
-        "DATABASE_URL|WDH_DATABASE__URI", "postgresql://user:password@host:5432/database; unset in dev: embedded server"
+    environment: Literal["dev", "staging", "prod"] = Field(
+        default="dev",
+        validation_alias="ENVIRONMENT",
+        description="dev, staging or prod. staging and prod need DATABASE_URL and a salt of their own.",
     )
-    database_host: str = _setting("WDH_DATABASE__HOST", "instead of a URL: the server", "")
-    database_port: int = _setting("WDH_DATABASE__PORT", "instead of a URL: its port", 5432, ge=1, le=65535)
-    database_user: str = _setting("WDH_DATABASE__USER", "instead of a URL: the role", "")
-    database_password: SecretStr | None = _setting("WDH_DATABASE__PASSWORD", "instead of a URL: its password")
-    database_name: str = _setting("WDH_DATABASE__DB", "instead of a URL: the database", "")
-    home: Path = _setting("WDH_HOME", "folder of the embedded server, Dagster's instance and rejects", Path(".wdh"))
-    data_root: Path = _setting("WDH_DATA_ROOT", "folder below which the workbooks lie", Path("data"))
-    config_dir: Path = _setting("WDH_CONFIG_DIR", "folder of data_sources.yml and mappings/", Path("config"))
-    alias_salt: SecretStr = _setting("WDH_ALIAS_SALT", "secret behind temporary company ids", SecretStr(DEV_SALT))
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = _setting("LOG_LEVEL", "least level", "INFO")
-    log_format: Literal["json", "pretty"] = _setting("LOG_FORMAT", "json or pretty", "json")
-    log_to_file: bool = _setting("LOG_TO_FILE", "also write workdatahub.log, rotated daily, 30 kept", False)
-    log_file_dir: Path = _setting("LOG_FILE_DIR", "folder of the log files", Path("logs"))
-    dagster_home: Path | None = _setting("DAGSTER_HOME", "folder of Dagster's instance; default below WDH_HOME")
-    dagster_pg_url: SecretStr | None = _setting(
-        "WDH_DAGSTER_PG_URL", "a database of its own for Dagster's storage; default SQLite"
+    database_url: PostgresUrl | None = Field(
+        default=None,
+        validation_alias=_URL,
+        description="The warehouse, PostgreSQL 15 to 18. Without it dev uses the embedded server under WDH_HOME. "
+        "In the password write @ : / ? # % as %40 %3A %2F %3F %23 %25. "
+        f"Or give {_URI}, or the parts {', '.join(_PARTS)} (the password as it is).",
     )
-    max_workers: int = _setting("MAX_WORKERS", "most worker threads of one process", 4, ge=1, le=64)
-    db_pool_size: int = _setting("DB_POOL_SIZE", "most connections of one pool", 10, ge=1, le=100)
-    db_batch_size: int = _setting("DB_BATCH_SIZE", "rows a chunk in generic loads", 1000, ge=1, le=1_000_000)
-    fault: str | None = _setting("WDH_FAULT", "point[:probability[:seed]]: kill the process there; never in prod")
+    home: AbsolutePath = Field(
+        default=Path("./.wdh"),
+        validation_alias="WDH_HOME",
+        description="Folder of all that WorkDataHub itself writes: embedded server, Dagster, reports, rejects.",
+    )
+    data_root: AbsolutePath = Field(
+        default=Path("./data"),
+        validation_alias="WDH_DATA_ROOT",
+        description="Folder of the monthly drops; base_path in data_sources.yml is relative to it.",
+    )
+    config_dir: AbsolutePath = Field(
+        default=Path("./config"),
+        validation_alias="WDH_CONFIG_DIR",
+        description="Folder of data_sources.yml and the mappings.",
+    )
+    alias_salt: SecretStr = Field(
+        default=SecretStr(DEV_SALT),
+        validation_alias="WDH_ALIAS_SALT",
+        description="Salt of temporary company ids; change it and every id changes. The default is for dev only.",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
+        default="INFO",
+        validation_alias="LOG_LEVEL",
+        description="DEBUG, INFO, WARNING, ERROR or CRITICAL. Unset, the command line shows warnings only.",
+    )
+    log_format: Literal["json", "pretty"] = Field(
+        default="json", validation_alias="LOG_FORMAT", description="json or pretty; logs always go to stderr."
+    )
+    log_to_file: bool = Field(
+        default=False,
+        validation_alias="LOG_TO_FILE",
+        description="true: write logs to a file as well, one a day (UTC), the newest 30 kept.",
+    )
+    log_file_dir: AbsolutePath | None = Field(
+        default=None,
+        validation_alias="LOG_FILE_DIR",
+        description="Folder of the log files; unset, logs under WDH_HOME.",
+    )
+    max_workers: int = Field(
+        default=4, ge=1, le=256, validation_alias="MAX_WORKERS", description="Most things done at the same time."
+    )
+    db_pool_size: int = Field(
+        default=10, ge=1, le=1000, validation_alias="DB_POOL_SIZE", description="Most connections to the warehouse."
+    )
+    db_batch_size: int = Field(
+        default=1000,
+        ge=1,
+        le=1_000_000,
+        validation_alias="DB_BATCH_SIZE",
+        description="Rows streamed to the warehouse in one chunk.",
+    )
+    dagster_home: AbsolutePath | None = Field(
+        default=None,
+        validation_alias="DAGSTER_HOME",
+        description="Folder of Dagster's instance; unset, dagster under WDH_HOME.",
+    )
+    dagster_pg_url: PostgresUrl | None = Field(
+        default=None,
+        validation_alias="WDH_DAGSTER_PG_URL",
+        description="Dagster's own database, never the warehouse; unset, SQLite in its folder.",
+    )
+    fault: str | None = Field(
+        default=None,
+        validation_alias="WDH_FAULT",
+        description="For tests in dev only: kill the process at this point, point[:probability[:seed]].",
+    )
+
+    @field_validator("environment", "log_level", "log_format", mode="before")
+    @classmethod
+    def _any_case(cls, value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, str):
+            return value
+        return value.strip().upper() if info.field_name == "log_level" else value.strip().lower()
+
+    @field_validator("database_url", "alias_salt", "fault")
+    @classmethod
+    def _safe_outside_dev(cls, value: Any, info: ValidationInfo) -> Any:
+        environment = info.data.get("environment", "dev")
+        if environment != "dev" and (reason := _unsafe(info.field_name or "", value)):
+            raise ValueError(f"{reason} when ENVIRONMENT is {environment}")
+        return value
+
+    @field_validator("dagster_pg_url")
+    @classmethod
+    def _not_the_warehouse(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        warehouse = info.data.get("database_url")
+        if value is not None and warehouse is not None and _database_of(value) == _database_of(warehouse):
+            raise ValueError("names the warehouse; Dagster needs a database of its own")
+        return value
 
     @classmethod
     def settings_customise_sources(
@@ -60,78 +186,129 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, dotenv_settings
+        """Arguments first, then the layered environment; nothing else."""
+        return init_settings, LayeredEnvironment(settings_cls)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _blank_is_unset(cls, values: Any) -> Any:
-        """`DATABASE_URL=` in a file means that it is not set."""
-        return {name: value for name, value in dict(values).items() if value != ""}
+    def secret_values(self) -> tuple[str, ...]:
+        """Texts that must appear in no log: the salt, and the passwords of URLs in both spellings."""
+        urls = [url.get_secret_value() for url in (self.database_url, self.dagster_pg_url) if url is not None]
+        passwords = [password for url in urls for password in _passwords_of(url)]
+        salt = self.alias_salt.get_secret_value()
+        found = {*passwords, *(unquote(password) for password in passwords), *([salt] if salt != DEV_SALT else [])}
+        return tuple(sorted(found, key=len, reverse=True))
 
-    @field_validator("environment", "log_level", "log_format", mode="before")
-    @classmethod
-    def _any_case(cls, value: Any, info: Any) -> Any:
-        return value.upper() if info.field_name == "log_level" else value.lower()
 
-    @model_validator(mode="after")
-    def _fit_for_environment(self) -> "Settings":
-        url = self.warehouse_dsn
-        if url is not None and urlsplit(url).scheme != "postgresql":
-            raise ValueError("DATABASE_URL is not a PostgreSQL URL")
-        if self.environment == "dev":
-            return self
-        if url is None:
-            raise ValueError(f"DATABASE_URL is required in {self.environment}")
-        if self.alias_salt.get_secret_value() == DEV_SALT:
-            raise ValueError(f"WDH_ALIAS_SALT is required in {self.environment}")
-        if self.environment == "prod" and self.fault:
-            raise ValueError("WDH_FAULT is refused in prod")
-        return self
+class LayeredEnvironment(PydanticBaseSettingsSource):
+    """The shell's environment over `.env` over `.wdh_env`; the database from the highest layer that names one."""
 
-    @property
-    def warehouse_dsn(self) -> str | None:
-        """The database URL as libpq reads it, from DATABASE_URL or the parts; None when neither is set.
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Not used: `__call__` gives all values at once."""
+        return None, field_name, False
 
-        It holds the password: never print it.
-        """
-        if self.database_url is not None:
-            scheme, separator, rest = self.database_url.get_secret_value().partition("://")
-            return f"postgresql://{rest}" if separator and scheme in _POSTGRES_SCHEMES else f"{scheme}{separator}{rest}"
-        if not self.database_host:
-            return None
-        password = self.database_password.get_secret_value() if self.database_password else ""
-        secret = f":{quote(password, safe='')}" if password else ""
-        user = f"{quote(self.database_user, safe='')}{secret}@" if self.database_user else ""
-        return f"postgresql://{user}{self.database_host}:{self.database_port}/{quote(self.database_name, safe='')}"
+    def __call__(self) -> dict[str, Any]:
+        """The variables that are set, by name."""
+        layers = [dict(os.environ), *(_env_file(Path(name)) for name in ENV_FILES)]
+        merged = {name: value for layer in reversed(layers) for name, value in layer.items()}
+        names = {str(field.validation_alias) for field in self.settings_cls.model_fields.values()}
+        found = merged | {_URL: _database_url(layers, merged)}
+        return {name: value for name in sorted(names) if (value := found.get(name))}
 
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """The process's settings, read at the first call; raises ConfigError naming the variable, never its value."""
+    """The settings of this process, read and validated once; raises ConfigError naming each wrong variable."""
     try:
         return Settings()
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        variable = str(first["loc"][0]) if first["loc"] else None
-        raise ConfigError(
-            first["msg"].removeprefix("Value error, "),
-            operation="settings",
-            field=variable,
-            hint="see .env.example for every setting",
-        ) from None
+        raise _config_error(error) from None
 
 
 def env_example() -> str:
-    """The text of `.env.example`: every setting with its meaning and default, placeholders for secrets."""
-    lines = [
-        "# Every setting of WorkDataHub. Generated by `wdh schema docs`; copy to .env and change what you need.",
-        "# The shell's environment beats .env, which beats .wdh_env.",
-        "",
-    ]
-    for field in Settings.model_fields.values():
-        alias = field.validation_alias
-        names = [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else []
-        also = f" (also {', '.join(names[1:])})" if len(names) > 1 else ""
-        default = "" if isinstance(field.default, SecretStr) or field.default is None else field.default
-        lines += [f"# {field.description}{also}", f"#{names[0]}={default}", ""]
-    return "\n".join(lines)
+    """The text of `.env.example`: every variable with what it means and its default, all of them unset."""
+    head = "# Generated from src/work_data_hub/settings.py. Copy to .env and set what you need.\n"
+    entries = [_example_entry(field) for field in Settings.model_fields.values()]
+    return "\n".join([head, *entries])
+
+
+def _unsafe(field: str, value: Any) -> str | None:
+    """Why a value that dev may have is refused in staging and prod; None where it is not."""
+    if field == "database_url":
+        return "is required" if value is None else None
+    if field == "alias_salt":
+        return "must not be the dev salt" if value.get_secret_value() == DEV_SALT else None
+    return "must not be set" if value is not None else None
+
+
+def _env_file(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    try:
+        # No interpolation: a password may hold ${…}.
+        values = dotenv_values(path, interpolate=False, encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"the file cannot be read: {type(error).__name__}", file=path.name, hint="save it as UTF-8 text"
+        ) from None
+    return {name: value or "" for name, value in values.items()}
+
+
+def _database_url(layers: list[dict[str, str]], merged: Mapping[str, str]) -> str | None:
+    """One URL from DATABASE_URL, WDH_DATABASE__URI or the parts, whichever the highest layer gives."""
+    for layer in layers:
+        if url := layer.get(_URL) or layer.get(_URI):
+            return url
+        if layer.get(_HOST):
+            return _url_of_parts(merged)
+        if _URL in layer or _URI in layer:
+            return None
+    return _url_of_parts(merged) if any(merged.get(name) for name in _PARTS) else None
+
+
+def _url_of_parts(merged: Mapping[str, str]) -> str:
+    missing = [name for name in (_HOST, _USER, _DB) if not merged.get(name)]
+    if missing:
+        raise ConfigError(
+            f"the database is named in part only: {', '.join(missing)} missing",
+            field=missing[0],
+            hint=f"set {' and '.join(missing)}, or {_URL} alone",
+        )
+    port = merged.get(_PORT) or "5432"
+    if not port.isdecimal():
+        raise ConfigError(f"{_PORT} is not a number", field=_PORT, hint="5432 is PostgreSQL's own")
+    user, password, database = (quote(merged.get(name, ""), safe="") for name in (_USER, _PASSWORD, _DB))
+    host = f"[{merged[_HOST]}]" if ":" in merged[_HOST] else quote(merged[_HOST], safe="")
+    return f"postgresql://{user}{f':{password}' if password else ''}@{host}:{port}/{database}"
+
+
+def _config_error(error: ValidationError) -> ConfigError:
+    problems = [_problem(str(entry["loc"][0]), entry["msg"]) for entry in error.errors(include_input=False)]
+    names = list(dict.fromkeys(name for name, _ in problems))
+    return ConfigError(
+        "; ".join(f"{name} {reason}" for name, reason in problems),
+        field=", ".join(names),
+        hint=f"correct {' and '.join(names)} in the shell, .env or .wdh_env; .env.example explains each variable",
+    )
+
+
+def _problem(name: str, message: str) -> tuple[str, str]:
+    field = Settings.model_fields.get(name)
+    reason = message.removeprefix("Value error, ")
+    return (str(field.validation_alias) if field else name), reason[0].lower() + reason[1:]
+
+
+def _example_entry(field: FieldInfo) -> str:
+    name = str(field.validation_alias)
+    default = "" if isinstance(field.default, SecretStr) or field.default is None else _written(field.default)
+    shown = _PLACEHOLDERS.get(name, default)
+    meaning = wrap(f"{field.description}{f' Default: {default}' if default else ''}", width=100)
+    entry = "".join(f"# {line}\n" for line in meaning) + f"#{name}={shown}\n"
+    if name != _URL:
+        return entry
+    parts = zip((_URI, *_PARTS), ("<url>", "<host>", "5432", "<user>", "<password>", "<database>"), strict=True)
+    return entry + "".join(f"#{part}={placeholder}\n" for part, placeholder in parts)
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"./{value.as_posix()}" if isinstance(value, Path) else str(value)

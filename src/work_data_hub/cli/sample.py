@@ -7,6 +7,11 @@ import typer
 
 from work_data_hub.cli.lazy import deferred
 
+HELP = """Write a seeded, realistic month of workbooks, with faults on request.
+
+Example: wdh sample --period 202410 --rows 33000 --out data --fault text_in_amount
+"""
+
 
 def sample(
     period: Annotated[str, typer.Option(help="The month to invent, YYYYMM.")] = "202410",
@@ -25,10 +30,7 @@ def sample(
     force: Annotated[bool, typer.Option("--force", help="Write into a month folder that is there already.")] = False,
     list_faults: Annotated[bool, typer.Option("--list-faults", help="Name every fault and stop.")] = False,
 ) -> None:
-    """Write a seeded, realistic month of workbooks, with faults on request.
-
-    Example: wdh sample --period 202410 --rows 33000 --out data --fault text_in_amount
-    """
+    """Write the month, or name the faults it can have."""
     if list_faults:
         deferred("work_data_hub.cli.sample_run:print_faults")()
         return

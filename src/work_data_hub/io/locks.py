@@ -14,7 +14,7 @@ def take_load_lock(connection: Connection, *, domain: str, period: str, wait_sec
 
     Raises LoadLocked, naming the holder, when it is not free within `wait_seconds`.
     """
-    key = _key(domain, period)
+    key = load_lock_key(domain, period)
     with connection.cursor() as cursor:
         if wait_seconds > 0:
             cursor.execute("select set_config('lock_timeout', %s, false)", (f"{int(wait_seconds * 1000)}ms",))
@@ -47,6 +47,7 @@ def _locked(connection: Connection, key: int, *, domain: str, period: str) -> Lo
     )
 
 
-def _key(domain: str, period: str) -> int:
+def load_lock_key(domain: str, period: str) -> int:
+    """The advisory lock of a domain and month (YYYYMM), the same in every process."""
     digest = hashlib.sha256(f"wdh load {domain} {period}".encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeAlias
 
 import psycopg2
-from psycopg2 import errors
-from psycopg2.extensions import connection as Connection
+from psycopg2 import errors, extensions
 
 from work_data_hub.errors import SchemaDrift, WarehouseError
+
+Connection: TypeAlias = extensions.connection
 
 _URL = re.compile(
     r"^(?P<scheme>postgres(?:ql)?)(?:\+\w+)?://"

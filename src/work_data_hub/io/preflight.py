@@ -1,11 +1,15 @@
 """What a file is before any parser sees it: magic bytes, zip directory, sizes, ratios, no document type."""
 
+import os
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from work_data_hub.errors import UnreadableWorkbook
 
@@ -18,6 +22,7 @@ MAX_RATIO = 200
 SMALL_PART_BYTES = MIB
 PROLOG_BYTES = 64 * 1024
 CHUNK_BYTES = 256 * 1024
+COMPRESSED_BYTES = 64 * 1024
 
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED_STREAM = "EncryptedPackage".encode("utf-16-le")
@@ -26,44 +31,95 @@ _DOCTYPE = re.compile(rb"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
 _ROOT = re.compile(rb"<[A-Za-z_]")
 
 
-@contextmanager
-def open_workbook(path: Path, *, label: str) -> Iterator[zipfile.ZipFile]:
-    """Yield the workbook's parts, all of them checked by their directory entries and their first bytes.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workbook:
+    """A workbook's parts by name, checked by `inspect`; nothing is held open."""
+
+    path: Path
+    label: str
+    parts: dict[str, zipfile.ZipInfo]
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """Yield a part's bytes in pieces; stop with UnreadableWorkbook where it is not what the directory says.
+
+        Inflating ends at the declared size whatever the data go on to hold, and the checksum is verified.
+        """
+        part = self.parts[name]
+        read = crc = 0
+        with _unreadable(self.label), self.path.open("rb") as file:
+            for chunk in _inflated(file, part):
+                read += len(chunk)
+                crc = zlib.crc32(chunk, crc)
+                if read > part.file_size:
+                    break
+                yield chunk
+        if (read, crc) != (part.file_size, part.CRC):
+            raise _refused(self.label, f"part {name} is not what the archive says it is", hint="get the file again")
+
+    def content(self, name: str, *, at_most: int = MAX_PART_BYTES) -> bytes:
+        """A part's bytes: all of them, or the first `at_most`."""
+        content = bytearray()
+        for chunk in self.chunks(name):
+            content += chunk
+            if len(content) >= at_most:
+                break
+        return bytes(content[:at_most])
+
+
+def inspect(path: Path, *, label: str) -> Workbook:
+    """Return the workbook's parts, all of them checked by their directory entries and their first bytes.
 
     Raises UnreadableWorkbook with a message of its own for each: too large, empty, encrypted,
     .xls, CSV, HTML or text under the name of a workbook, truncated, damaged, a zip bomb, a nested
-    archive, a part outside the workbook, a document type. What goes wrong while parts are read
-    inside the block is UnreadableWorkbook too.
+    archive, a part outside the workbook, a document type.
     """
     with _unreadable(label):
         _check_bytes(path, label)
-        with zipfile.ZipFile(path) as workbook:
-            parts = workbook.infolist()
-            _check_directory(parts, label)
-            for part in parts:
-                _check_start(workbook, part, label)
-            yield workbook
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    _check_directory(entries, label)
+    workbook = Workbook(path=path, label=label, parts={part.filename: part for part in entries if not part.is_dir()})
+    for part in workbook.parts.values():
+        _check_start(workbook, part)
+    return workbook
 
 
-def chunks(workbook: zipfile.ZipFile, name: str, *, label: str) -> Iterator[bytes]:
-    """Yield a part's bytes in pieces, never more than its declared size; its checksum is verified at the end."""
-    declared = workbook.getinfo(name).file_size
-    with _unreadable(label), workbook.open(name) as part:
-        read = 0
-        while chunk := part.read(CHUNK_BYTES):
-            read += len(chunk)
+def _inflated(file: BinaryIO, part: zipfile.ZipInfo) -> Iterator[bytes]:
+    """The part's bytes as its deflate stream gives them, even beyond the declared size."""
+    file.seek(part.header_offset)
+    header = file.read(30)
+    if not header.startswith(b"PK\x03\x04") or len(header) < 30:
+        raise zipfile.BadZipFile(f"no entry for {part.filename}")
+    file.seek(sum(struct.unpack("<HH", header[26:30])), os.SEEK_CUR)
+    left = part.compress_size
+    if part.compress_type == zipfile.ZIP_STORED:
+        while left > 0 and (data := file.read(min(left, CHUNK_BYTES))):
+            left -= len(data)
+            yield data
+        return
+    if part.compress_type != zipfile.ZIP_DEFLATED:
+        raise NotImplementedError(f"compression method {part.compress_type}")
+    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+    data = b""
+    while not inflate.eof:
+        if not data:
+            data = file.read(min(left, COMPRESSED_BYTES))
+            left -= len(data)
+        chunk = inflate.decompress(data, CHUNK_BYTES)
+        if not chunk and not data and not inflate.eof:
+            raise EOFError(f"{part.filename} ends early")
+        data = inflate.unconsumed_tail
+        if chunk:
             yield chunk
-        if read != declared:
-            raise _refused(label, f"{name} is shorter than it says", hint="save the workbook again")
 
 
 @contextmanager
 def _unreadable(label: str) -> Iterator[None]:
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OverflowError) as error:
         raise _refused(label, f"the workbook is damaged ({error})", hint="get the file again") from error
-    except (NotImplementedError, RuntimeError) as error:
+    except NotImplementedError as error:
         raise _refused(label, f"the archive is of an unusual kind ({error})", hint="save it again in Excel") from error
     except OSError as error:
         raise _refused(
@@ -157,20 +213,20 @@ def _check_part(part: zipfile.ZipInfo, label: str) -> None:
         )
 
 
-def _check_start(workbook: zipfile.ZipFile, part: zipfile.ZipInfo, label: str) -> None:
+def _check_start(workbook: Workbook, part: zipfile.ZipInfo) -> None:
     """Look at a part's prolog, the only place a document type can stand; small XML parts are read whole."""
-    if part.is_dir():
-        return
     is_xml = part.filename.lower().endswith((".xml", ".rels", ".vml"))
-    whole = is_xml and part.file_size <= SMALL_PART_BYTES
-    with workbook.open(part) as file:
-        start = file.read(part.file_size if whole else PROLOG_BYTES if is_xml else 8)
-        if whole:
-            file.read(1)
+    is_small = part.file_size <= SMALL_PART_BYTES
+    # One byte more than a small part has, so that the stream is followed to its end and the checksum compared.
+    start = workbook.content(
+        part.filename, at_most=(SMALL_PART_BYTES + 1 if is_small else PROLOG_BYTES) if is_xml else 8
+    )
     if start.startswith(_ARCHIVES):
-        raise _refused(label, f"part {part.filename} is an archive in the archive", hint="save it again in Excel")
+        raise _refused(
+            workbook.label, f"part {part.filename} is an archive in the archive", hint="remove what is embedded"
+        )
     if is_xml:
-        _check_xml(start, part, label)
+        _check_xml(start, part, workbook.label)
 
 
 def _check_xml(start: bytes, part: zipfile.ZipInfo, label: str) -> None:

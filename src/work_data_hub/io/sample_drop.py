@@ -96,8 +96,9 @@ def write_sample_drop(
     month = SampleMonth(
         period=Period.parse(period), seed=seed, rows=_enough(rows), book=plan_book(seed), company_ids=company_ids
     )
-    planted_in = _faulty_layout(fault_domain, domains)
-    pen = _Pen(month, month_folder(out, period), domains=domains, faults=read_faults(faults), planted_in=planted_in)
+    planted_in, wanted = _faulty_layout(fault_domain, domains), read_faults(faults)
+    draft_sheet(month, planted_in, version=versions[-1], faults=wanted)  # refuses what it cannot plant
+    pen = _Pen(month, month_folder(out, period), domains=domains, faults=wanted, planted_in=planted_in)
     for version in versions:
         pen.write_details(version, is_last=version == versions[-1])
     pen.write_registers()
@@ -154,7 +155,10 @@ class _Pen:
         if not drafts:
             return
         workbook.parent.mkdir(parents=True, exist_ok=True)
-        contents = [SheetContent(name=draft.name, rows=draft.cells()) for draft in drafts]
+        contents = [
+            SheetContent(name=draft.name, rows=draft.cells(), height=draft.height, width=draft.width)
+            for draft in drafts
+        ]
         write_workbook(workbook, [*contents, *others])
         self._sheets += [_written(draft, workbook, version) for draft in drafts]
         self._planted += [found for draft in drafts for found in _planted_cells(draft, workbook)]
@@ -177,7 +181,8 @@ class _Pen:
 
     def _write_others(self, workbook: Path, sheets: Sequence[str]) -> None:
         workbook.parent.mkdir(parents=True, exist_ok=True)
-        write_workbook(workbook, [SheetContent(name=name, rows=[("机构", "反馈"), ("北京", "无")]) for name in sheets])
+        rows = [("机构", "反馈"), ("北京", "无")]
+        write_workbook(workbook, [SheetContent(name=name, rows=rows, height=2, width=2) for name in sheets])
         self._files.append(workbook)
 
 
@@ -218,7 +223,8 @@ def _harmless(month: SampleMonth) -> tuple[SheetContent, ...]:
     period = month.period
     rows: list[Sequence[Cell]] = [("月度", "组合", "规模")]
     rows += [(int(period.yyyymm), plan.name, 100 + number) for number, plan in enumerate(month.book.collective)]
-    return (SheetContent(name=f"{period.year % 100}{period.month:02d}企年投资集合计划组合层", rows=rows),)
+    name = f"{period.year % 100}{period.month:02d}企年投资集合计划组合层"
+    return (SheetContent(name=name, rows=rows, height=len(rows), width=3),)
 
 
 def _written(draft: SheetDraft, workbook: Path, version: str) -> SampleSheet:

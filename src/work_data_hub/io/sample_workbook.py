@@ -24,7 +24,8 @@ _STYLES = (
     f'{_START}<styleSheet xmlns="{MAIN}"><fonts count="1"><font><sz val="11"/><name val="Calibri"/></font></fonts>'
     '<fills count="2"><fill><patternFill patternType="none"/></fill><fill><patternFill patternType="gray125"/></fill>'
     '</fills><borders count="1"><border/></borders><cellStyleXfs count="1"><xf/></cellStyleXfs>'
-    '<cellXfs count="2"><xf xfId="0"/><xf numFmtId="14" applyNumberFormat="1" xfId="0"/></cellXfs></styleSheet>'
+    '<cellXfs count="2"><xf xfId="0"/><xf numFmtId="14" applyNumberFormat="1" xfId="0"/></cellXfs>'
+    '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>'
 )
 _DAY_ZERO = date(1899, 12, 30)
 _UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
@@ -34,10 +35,20 @@ _COMPRESSION = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SheetContent:
-    """A sheet to write: rows of cells in order, read once."""
+    """A sheet to write: rows of cells in order, read once, and how many there will be.
+
+    Height and width go into the sheet's head, where readers look them up.
+    """
 
     name: str
     rows: Iterable[Sequence[Cell]]
+    height: int
+    width: int
+
+    @property
+    def extent(self) -> str:
+        """The range of its cells: `A1:W33001`, `A1` for an empty sheet."""
+        return f"A1:{column_letters(self.width - 1)}{self.height}" if self.height else "A1"
 
 
 def write_workbook(path: Path, sheets: Sequence[SheetContent]) -> None:
@@ -47,7 +58,7 @@ def write_workbook(path: Path, sheets: Sequence[SheetContent]) -> None:
         for name, text in _small_parts([sheet.name for sheet in sheets]).items():
             _write_part(archive, name, [text])
         for number, sheet in enumerate(sheets, start=1):
-            _write_part(archive, f"xl/worksheets/sheet{number}.xml", _sheet_xml(sheet.rows, strings))
+            _write_part(archive, f"xl/worksheets/sheet{number}.xml", _sheet_xml(sheet, strings))
         _write_part(archive, "xl/sharedStrings.xml", _strings_xml(strings))
 
 
@@ -64,13 +75,11 @@ def _write_part(archive: ZipFile, name: str, chunks: Iterable[str]) -> None:
             part.write(chunk.encode())
 
 
-def _sheet_xml(rows: Iterable[Sequence[Cell]], strings: dict[str, int]) -> Iterator[str]:
-    yield f'{_START}<worksheet xmlns="{MAIN}"><sheetData>'
-    numbered = enumerate(rows, start=1)
-    letters: list[str] = []
+def _sheet_xml(sheet: SheetContent, strings: dict[str, int]) -> Iterator[str]:
+    yield f'{_START}<worksheet xmlns="{MAIN}"><dimension ref="{sheet.extent}"/><sheetData>'
+    numbered = enumerate(sheet.rows, start=1)
+    letters = [column_letters(place) for place in range(sheet.width)]
     while batch := list(islice(numbered, _ROWS_AT_ONCE)):
-        widest = max(len(row) for _, row in batch)
-        letters.extend(column_letters(place) for place in range(len(letters), widest))
         yield "".join(_row_xml(number, row, letters, strings) for number, row in batch)
     yield "</sheetData></worksheet>"
 

@@ -38,7 +38,13 @@ class Row(NamedTuple):
     amounts: tuple[int, ...]
 
 
+_WIDE_BRACKETS: dict[int, str] = {ord("("): "（", ord(")"): "）"}
 _WIDE = {ord(narrow): ord(narrow) + 0xFEE0 for narrow in "0123456789,.%-"}
+
+
+def as_it_is(text: str) -> str:
+    """Return the text: the usual way to write it."""
+    return text
 
 
 def wide(text: str) -> str:
@@ -53,7 +59,7 @@ def dealt(rng: Random, *, usual: Form, rare: Sequence[Form], share: float, after
     """
     for _ in range(after):
         yield usual
-    yield from rare
+    yield from rng.sample(rare, len(rare))
     while True:
         yield usual if rng.random() >= share else rng.choice(rare)
 
@@ -129,14 +135,13 @@ AMOUNTS_OF_NOTHING: tuple[str | None, ...] = (None, "-", "—", "--", "无", "N/
 AMOUNT_FORMS: tuple[Callable[[int], Amount], ...] = (
     _long_tail,
     _as_text(_bare),
-    _as_text(_commas),
-    _as_text(lambda fen: _commas(fen).replace(",", "，")),
+    _as_text(_in_brackets),
+    _as_text(lambda fen: _in_brackets(fen).translate(_WIDE_BRACKETS)),
+    _as_text(lambda fen: _in_brackets(fen).translate(_WIDE_BRACKETS | {ord(","): "，"})),
     _as_text(lambda fen: wide(_bare(fen))),
     _as_text(lambda fen: wide(_commas(fen))),
     _as_text(lambda fen: f" {_bare(fen)}　"),
     _as_text(lambda fen: f"¥{_commas(fen)}" if fen >= 0 else f"-¥{_commas(-fen)}"),
-    _as_text(_in_brackets),
-    _as_text(lambda fen: _in_brackets(fen).replace("(", "（").replace(")", "）")),
     _as_text(lambda fen: _in_unit(fen, power=4, unit="万")),
     _as_text(lambda fen: _in_unit(fen, power=4, unit="万元")),
     _as_text(lambda fen: _in_unit(fen, power=8, unit="亿")),

@@ -14,7 +14,10 @@ _KEPT_WHEN_SHRUNKEN = 0.6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corrections:
-    """Row positions of the first version, counted from 0: removed ones, and the new fen of changed ones."""
+    """Row positions of the first version, counted from 0.
+
+    `changed` gives which amount of the row grows, and by how many counts of 0.01.
+    """
 
     removed: frozenset[int]
     changed: dict[int, tuple[int, int]]
@@ -27,7 +30,7 @@ class Corrections:
         return cls(
             removed=frozenset(places[:ROWS_REMOVED]),
             changed={
-                place: (rng.randrange(len(layout.amounts)), rng.randrange(10**6, 10**10))
+                place: (rng.randrange(len(layout.amounts)), rng.randrange(100, 10**6))
                 for place in places[ROWS_REMOVED:]
             },
         )
@@ -51,8 +54,8 @@ def shrunken_count(rows: int) -> int:
     return int(rows * _KEPT_WHEN_SHRUNKEN)
 
 
-def _with_amount(row: Row, layout: Layout, amount: int, fen: int) -> Row:
-    cell, exact = plain(fen)
+def _with_amount(row: Row, layout: Layout, amount: int, more: int) -> Row:
+    cell, exact = plain(row.amounts[amount] // 100 + more)
     place = layout.position(layout.amounts[amount])
     cells = list(chain(row.cells[:place], [cell], row.cells[place + 1 :]))
     return Row(cells, (*row.amounts[:amount], exact, *row.amounts[amount + 1 :]))

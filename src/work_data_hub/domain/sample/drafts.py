@@ -74,6 +74,17 @@ class SheetDraft:
         return 3 if self.fault is Fault.TITLE_ROW else 2
 
     @property
+    def height(self) -> int:
+        """How many rows the sheet has, title and headings included."""
+        return 0 if self.fault is Fault.EMPTY_SHEET else self.first_row - 1 + self.count
+
+    @property
+    def width(self) -> int:
+        """How many columns the sheet has."""
+        added = {Fault.MISSING_COLUMN: -1, Fault.DUPLICATE_HEADING: 1}
+        return len(self.layout.headings) + (added.get(self.fault, 0) if self.fault else 0)
+
+    @property
     def sums(self) -> dict[str, Decimal]:
         """The exact total of each amount column over the rows without a planted cell."""
         totals = self.totals or [0] * len(self.layout.amounts)

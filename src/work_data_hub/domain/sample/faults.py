@@ -117,9 +117,10 @@ def plants(faults: Iterable[Fault], layout: Layout, *, period: Period, rows: int
 
 
 def _named(name: str) -> Fault:
-    if name not in Fault.__members__.values():
-        raise UsageError("not a fault", input_data=name, rule=", ".join(Fault), hint="wdh sample --list-faults")
-    return Fault(name)  # type: ignore[call-arg]
+    known = {fault.value: fault for fault in Fault}
+    if name not in known:
+        raise UsageError("not a fault", input_data=name, rule=", ".join(known), hint="wdh sample --list-faults")
+    return known[name]
 
 
 def _planted(fault: Fault, layout: Layout, period: Period) -> tuple[str, tuple[Cell, ...]]:

@@ -8,6 +8,7 @@ from work_data_hub.domain.sample.cells import (
     AMOUNT_FORMS,
     Amount,
     Cell,
+    as_it_is,
     dealt,
     month_forms,
     plain,
@@ -29,11 +30,11 @@ class Handwriting:
         usual, *rare = month_forms(period)
         self._rng = rng
         self._months = dealt(rng, usual=usual, rare=rare, share=0.12)
-        self._amounts = [self._amount_forms(last=place == amounts - 1) for place in range(amounts)]
+        self._amounts = [self._amount_forms(late=place == amounts - 2) for place in range(amounts)]
         self._rates = dealt(rng, usual=_fraction, rare=rate_forms(), share=0.05)
-        self._names = dealt(rng, usual=str, rare=DIRT, share=0.1)
+        self._names = dealt(rng, usual=as_it_is, rare=DIRT, share=0.1)
         self._branches = dealt(rng, usual="", rare=_BRANCH_DIRT, share=0.03)
-        self._codes = dealt(rng, usual=str, rare=(str.lower, _padded, _hyphenated), share=0.01)
+        self._codes = dealt(rng, usual=as_it_is, rare=(_small, _padded, _hyphenated), share=0.01)
         self._corrections = dealt(rng, usual=False, rare=(True,), share=0.1)
         self._no_codes = dealt(rng, usual=False, rare=(True,), share=0.015)
 
@@ -75,13 +76,17 @@ class Handwriting:
         chosen: Portfolio = self._rng.choice(plan.portfolios)
         return chosen.kind, chosen.code, chosen.name
 
-    def _amount_forms(self, *, last: bool) -> Iterator[Callable[[int], Amount]]:
+    def _amount_forms(self, *, late: bool) -> Iterator[Callable[[int], Amount]]:
         # One column shows its first text only after a thousand numbers.
-        return dealt(self._rng, usual=plain, rare=AMOUNT_FORMS, share=0.04, after=_FIRST_LATE_TEXT if last else 0)
+        return dealt(self._rng, usual=plain, rare=AMOUNT_FORMS, share=0.04, after=_FIRST_LATE_TEXT if late else 0)
 
 
 def _fraction(rate: float) -> Cell:
     return rate
+
+
+def _small(code: str) -> str:
+    return code.lower()
 
 
 def _padded(code: str) -> str:

@@ -26,12 +26,17 @@ class Layout:
         return self.headings.index(heading)
 
 
+_SHARED_HEAD = (
+    *("月度", "业务类型", "计划类型", "计划代码", "计划名称"),
+    *("组合类型", "组合代码", "组合名称", "客户名称"),
+)
 PERFORMANCE = Layout(
     domain="annuity_performance",
     sheet="规模明细",
-    headings=tuple(
-        "月度 业务类型 计划类型 计划代码 计划名称 组合类型 组合代码 组合名称 客户名称 期初资产规模 期末资产规模 供款 "
-        "流失(含待遇支付) 流失 待遇支付 投资收益 当期收益率 机构代码 机构 子企业号 子企业名称 集团企业客户号 集团企业客户名称".split()
+    headings=(
+        *_SHARED_HEAD,
+        *("期初资产规模", "期末资产规模", "供款", "流失(含待遇支付)", "流失", "待遇支付", "投资收益", "当期收益率"),
+        *("机构代码", "机构", "子企业号", "子企业名称", "集团企业客户号", "集团企业客户名称"),
     ),
     amounts=("期初资产规模", "期末资产规模", "供款", "流失(含待遇支付)", "流失", "待遇支付", "投资收益"),
     month="月度",
@@ -42,8 +47,9 @@ PERFORMANCE = Layout(
 INCOME = Layout(
     domain="annuity_income",
     sheet="收入明细",
-    headings=tuple(
-        "月度 业务类型 计划类型 计划号 计划名称 组合类型 组合代码 组合名称 客户名称 固费 浮费 回补 税 机构 机构名称".split()
+    headings=(
+        *("计划号" if heading == "计划代码" else heading for heading in _SHARED_HEAD),
+        *("固费", "浮费", "回补", "税", "机构", "机构名称"),
     ),
     amounts=("固费", "浮费", "回补", "税"),
     month="月度",

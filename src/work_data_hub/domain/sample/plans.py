@@ -8,10 +8,10 @@ from work_data_hub.domain.sample.names import WELL_KNOWN, company_names
 
 COLLECTIVE, SINGLE, OCCUPATIONAL = "集合计划", "单一计划", "职业年金"
 
-BRANCHES = (
+BRANCHES = str.split(
     "总部 北京 上海 天津 广东 深圳 辽宁 大连 吉林 湖北 江苏 青岛 浙江 福建 广西 海南 云南 陕西 重庆 黑龙江 "
     "湖南 山东 江西 新疆 河北 安徽 四川 青海 宁夏 宁波 厦门 内蒙古 河南 山西 甘肃 贵州 西藏 北总"
-).split()
+)
 """Branch names by code: the first is G00."""
 
 _COMPANIES = 2_880
@@ -26,7 +26,7 @@ _KNOWN_COLLECTIVE = (
     ("FP0002", "福享二号企业年金集合计划"),
     ("SC002", "四川统筹企业年金集合计划"),
 )
-_MOODS = "安康 稳盈 祥和 常青 丰泽 瑞景 长安 睿选".split()
+_MOODS = str.split("安康 稳盈 祥和 常青 丰泽 瑞景 长安 睿选")
 _ORDINALS = "壹贰叁肆"
 _STYLES = ("固定收益型", "权益型", "混合型", "货币型", "养老金产品型")
 
@@ -62,6 +62,11 @@ class Book:
     collective: tuple[Plan, ...]
     single: tuple[Plan, ...]
     occupational: tuple[Plan, ...]
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """Every plan of the book."""
+        return self.collective + self.single + self.occupational
 
 
 def plan_book(seed: int) -> Book:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from random import Random
 
 from work_data_hub.domain.period import Period
-from work_data_hub.domain.sample.cells import Amount, Cell, Row, dealt, month_forms
+from work_data_hub.domain.sample.cells import Amount, Cell, Row, as_it_is, dealt, month_forms
 from work_data_hub.domain.sample.layouts import AWARDS, LOSSES, TRUSTEE, Layout
 from work_data_hub.domain.sample.names import DIRT, WELL_KNOWN, company_names
 from work_data_hub.domain.sample.plans import COLLECTIVE, SINGLE, Book, Plan
@@ -46,7 +46,7 @@ def _reported_companies(book: Book, layout: Layout, rng: Random, rows: int) -> l
     known = rng.sample([str(plan.customer) for plan in book.single], rows)
     if layout in AWARDS:
         known[::2] = company_names(rng, rows + len(WELL_KNOWN))[-len(known[::2]) :]
-    dirt = dealt(rng, usual=str, rare=DIRT[:8], share=0.15)
+    dirt = dealt(rng, usual=as_it_is, rare=DIRT[:8], share=0.15)
     return [next(dirt)(name) for name in known]
 
 

@@ -1,0 +1,142 @@
+"""`wdh demo`: the main job on sample data, with the same code that real months go through."""
+
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+from openpyxl import load_workbook
+
+from work_data_hub.cli.doors import open_door
+from work_data_hub.cli.etl_run import run_domain
+from work_data_hub.cli.render import Progress, aligned, render_report
+from work_data_hub.domain.period import Period
+from work_data_hub.domain.report import DomainReport, RunReport
+from work_data_hub.errors import UsageError, WarehouseError
+from work_data_hub.io.database import describe_database
+from work_data_hub.io.embedded_postgres import EmbeddedPostgres
+from work_data_hub.io.sample_drop import write_sample_drop
+from work_data_hub.orchestration.places import workplace
+from work_data_hub.orchestration.requests import FileRequest, Workplace
+from work_data_hub.settings import Settings
+
+DOMAIN, MONTH = "annuity_performance", "202410"
+_BAD_MONTH = "202411"
+
+
+def run_demo(*, rows: int, folder: Path | None, keep: bool) -> int:
+    """Run every scene in a folder and a server of the demo's own; 0 when each ended as it should."""
+    settings = _demo_settings(open_door(), folder)
+    started = time.perf_counter()
+    with _embedded(settings, keep=keep):
+        shown = _scenes(settings, rows=rows)
+    _say("what happened")
+    print("\n".join(aligned([_TITLES, *(_row(name, report) for name, report in shown)])))
+    _next_steps(settings, seconds=time.perf_counter() - started)
+    wrong = [name for (name, report), status in zip(shown, _EXPECTED, strict=True) if report.status != status]
+    if wrong:
+        raise WarehouseError(f"the demo did not go as it should: {', '.join(wrong)}", hint="run it again with a clean --folder")
+    return 0
+
+
+_TITLES = ["scene", "status", "read", "rejected", "deleted", "inserted", "unchanged", "seconds"]
+_EXPECTED = ("planned", "loaded", "unchanged", "loaded", "failed", "loaded")
+
+
+def _scenes(settings: Settings, *, rows: int) -> list[tuple[str, DomainReport]]:
+    data, cells = settings.data_root, max(rows, 100)
+    _say(f"a sample month of {cells:,} rows, V1 and the corrected V2, in {data}")
+    for period in (MONTH, _BAD_MONTH):
+        shutil.rmtree(data / period, ignore_errors=True)
+    write_sample_drop(data, period=MONTH, rows=cells)
+    write_sample_drop(data, period=_BAD_MONTH, rows=max(cells // 10, 100), faults=["text_in_amount"])
+    request = FileRequest(run_id=uuid4().hex[:12], domain=DOMAIN, period=Period.parse(MONTH), version="V1")
+    place = workplace(settings, execute=True)
+    scenes = [
+        ("1 plan V1: writes nothing", request),
+        ("2 execute V1: one transaction", replace(request, execute=True)),
+        ("3 execute V1 again", replace(request, execute=True)),
+        ("4 execute V2, the correction", replace(request, execute=True, version=None)),
+        ("5 a month with text in amounts", replace(request, execute=True, version=None, period=Period.parse(_BAD_MONTH))),
+    ]
+    shown = [(name, _scene(name, request, place, settings)) for name, request in scenes]
+    _show_rejects(shown[-1][1])
+    tolerant = replace(scenes[-1][1], tolerance=replace(request.tolerance, rows=shown[-1][1].rows_rejected))
+    name = f"6 the same with --max-rejects {shown[-1][1].rows_rejected}"
+    return [*shown, (name, _scene(name, tolerant, place, settings))]
+
+
+def _scene(name: str, request: FileRequest, place: Workplace, settings: Settings) -> DomainReport:
+    _say(name)
+    began = time.perf_counter()
+    report = run_domain(replace(request, run_id=uuid4().hex[:12]), place, settings, Progress(sys.stderr, quiet=False))
+    run = RunReport(
+        mode="execute" if request.execute else "plan",
+        run_id=request.run_id,
+        seconds=time.perf_counter() - began,
+        database=describe_database(place.database_url),
+        domains=(report,),
+    )
+    sys.stdout.flush()
+    render_report(run)
+    return report
+
+
+def _show_rejects(report: DomainReport) -> None:
+    """Open the workbook that was written and print what stands in it."""
+    if report.rejects_path is None:
+        return
+    _say(f"the rejects workbook, {report.rejects_path}")
+    sheet = load_workbook(report.rejects_path, read_only=True).active
+    if sheet is not None:
+        for row in list(sheet.iter_rows(min_row=2, max_row=4, values_only=True)):
+            print(f"  {row[1]}!{row[2]}  {row[3]}")
+
+
+def _demo_settings(settings: Settings, folder: Path | None) -> Settings:
+    if settings.warehouse_dsn is not None:
+        raise UsageError(
+            "the demo writes only to an embedded server of its own, and DATABASE_URL is set",
+            hint="unset DATABASE_URL for this command: env -u DATABASE_URL ./wdh demo",
+        )
+    home = (folder or settings.home / "demo").resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    return settings.model_copy(update={"home": home, "data_root": home / "data", "dagster_home": None})
+
+
+@contextmanager
+def _embedded(settings: Settings, *, keep: bool) -> Iterator[None]:
+    _say("an embedded PostgreSQL, migrated")
+    try:
+        yield
+    finally:
+        server = EmbeddedPostgres(settings.home)
+        if not keep and server.is_running():
+            server.stop()
+
+
+def _row(name: str, report: DomainReport) -> list[str]:
+    effect = report.tables[0] if report.tables else None
+    counts = (effect.deleted, effect.inserted, effect.unchanged) if effect else (0, 0, 0)
+    numbers = (report.rows_read, report.rows_rejected, *counts)
+    return [name, report.status, *(f"{number:,}" for number in numbers), f"{sum(report.seconds.values()):.1f}"]
+
+
+def _say(words: str) -> None:
+    print(f"\n── {words}", flush=True)
+
+
+def _next_steps(settings: Settings, *, seconds: float) -> None:
+    home = f"WDH_HOME={settings.home} WDH_DATA_ROOT={settings.data_root}"
+    print(
+        f"\ndone in {seconds:.0f} s. Try next:\n"
+        f"  {home} ./wdh etl --domains {DOMAIN} --period {MONTH}\n"
+        f"  {home} ./wdh db shell\n"
+        f"  {home} ./wdh dagster dev      # the runs above, on http://127.0.0.1:3000\n"
+        f"  ./wdh rule WDH-V201           # why a cell was rejected\n"
+        f"  ./wdh etl --help"
+    )
