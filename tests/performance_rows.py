@@ -36,9 +36,7 @@ def performance_rows(**cells: Any) -> Bronze:
     A text in a column of numbers stands among the texts, as the reader puts it there; None is blank.
     """
     count = max([len(value) for value in cells.values() if isinstance(value, list)], default=1)
-    written = {
-        name: value if isinstance(value, list) else [value] * count for name, value in (USUAL | cells).items()
-    }
+    written = {name: value if isinstance(value, list) else [value] * count for name, value in (USUAL | cells).items()}
     texts = [
         {"position": at, "column": name, "text": value}
         for name, values in written.items()

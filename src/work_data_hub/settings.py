@@ -38,10 +38,6 @@ _PLACEHOLDERS = {
 }
 
 
-def _absolute(path: Path) -> Path:
-    return path.expanduser().absolute()
-
-
 def _postgres_url(secret: SecretStr) -> SecretStr:
     """The URL with the scheme psycopg2 reads; raise ValueError, without the URL, where it is none."""
     scheme, separator, rest = secret.get_secret_value().partition("://")
@@ -56,7 +52,8 @@ def _postgres_url(secret: SecretStr) -> SecretStr:
 
 def _passwords_of(url: str) -> list[str]:
     parts = urlsplit(url)
-    return [found for found in (parts.password, *parse_qs(parts.query).get("password", [])) if found]
+    known = (None, "", parts.username, parts.path.lstrip("/"))  # what is shown anyway is no secret
+    return [found for found in (parts.password, *parse_qs(parts.query).get("password", [])) if found not in known]
 
 
 def _database_of(url: SecretStr) -> tuple[str, str]:
@@ -64,7 +61,8 @@ def _database_of(url: SecretStr) -> tuple[str, str]:
     return parts.netloc.rpartition("@")[2].lower(), parts.path
 
 
-AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
 
 
@@ -121,27 +119,15 @@ class Settings(BaseSettings):
         description="true: write logs to a file as well, one a day (UTC), the newest 30 kept.",
     )
     log_file_dir: AbsolutePath | None = Field(
-        default=None,
-        validation_alias="LOG_FILE_DIR",
-        description="Folder of the log files; unset, logs under WDH_HOME.",
+        default=None, validation_alias="LOG_FILE_DIR", description="Folder of the log files; unset, logs in WDH_HOME."
     )
-    max_workers: int = Field(
-        default=4, ge=1, le=256, validation_alias="MAX_WORKERS", description="Most things done at the same time."
-    )
-    db_pool_size: int = Field(
-        default=10, ge=1, le=1000, validation_alias="DB_POOL_SIZE", description="Most connections to the warehouse."
-    )
-    db_batch_size: int = Field(
-        default=1000,
-        ge=1,
-        le=1_000_000,
-        validation_alias="DB_BATCH_SIZE",
-        description="Rows streamed to the warehouse in one chunk.",
+    max_workers: Count = Field(default=4, validation_alias="MAX_WORKERS", description="Most things done at once.")
+    db_pool_size: Count = Field(default=10, validation_alias="DB_POOL_SIZE", description="Most connections at once.")
+    db_batch_size: Count = Field(
+        default=1000, validation_alias="DB_BATCH_SIZE", description="Rows streamed to the warehouse in one chunk."
     )
     dagster_home: AbsolutePath | None = Field(
-        default=None,
-        validation_alias="DAGSTER_HOME",
-        description="Folder of Dagster's instance; unset, dagster under WDH_HOME.",
+        default=None, validation_alias="DAGSTER_HOME", description="Folder of Dagster's instance; unset, in WDH_HOME."
     )
     dagster_pg_url: PostgresUrl | None = Field(
         default=None,
@@ -246,9 +232,8 @@ def _env_file(path: Path) -> dict[str, str]:
         # No interpolation: a password may hold ${…}.
         values = dotenv_values(path, interpolate=False, encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"the file cannot be read: {type(error).__name__}", file=path.name, hint="save it as UTF-8 text"
-        ) from None
+        reason = f"the file cannot be read: {type(error).__name__}"
+        raise ConfigError(reason, file=path.name, hint="save it as UTF-8 text") from None
     return {name: value or "" for name, value in values.items()}
 
 

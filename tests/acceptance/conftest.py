@@ -62,7 +62,12 @@ class Hub:
 
     def wdh(self, *arguments: str, **extra: str) -> Answer:
         done = subprocess.run(
-            self.command(*arguments), env=self.environment(**extra), cwd=self.home, capture_output=True, text=True, check=False
+            self.command(*arguments),
+            env=self.environment(**extra),
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         return Answer(code=done.returncode, stdout=done.stdout, stderr=done.stderr)
 
@@ -87,7 +92,9 @@ class Hub:
             "select schemaname, tablename from pg_tables where schemaname not in ('pg_catalog', 'information_schema')"
         )
         return {
-            f"{schema}.{table}": self.query(sql.SQL("select count(*) from {}").format(sql.Identifier(schema, table)))[0][0]
+            f"{schema}.{table}": self.query(sql.SQL("select count(*) from {}").format(sql.Identifier(schema, table)))[
+                0
+            ][0]
             for schema, table in tables
         }
 

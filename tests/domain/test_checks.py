@@ -39,7 +39,10 @@ def test_what_the_checks_reject_the_schema_refuses(column: str, values: pd.Serie
 
 def test_a_rate_out_of_range_is_refused_by_both() -> None:
     too_high = decimal_series(
-        pd.array([10_000_001], dtype="int64").to_numpy(), pd.array([False]).to_numpy(bool), precision=10, scale=6,
+        pd.array([10_000_001], dtype="int64").to_numpy(),
+        pd.array([False]).to_numpy(bool),
+        precision=10,
+        scale=6,
         index=pd.RangeIndex(1),
     )
     gold = refined(performance_rows()).gold.assign(当期收益率=too_high)

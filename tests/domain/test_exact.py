@@ -56,7 +56,11 @@ def test_too_large_numbers_are_masked() -> None:
 
 def test_decimals_keep_every_digit_and_nulls() -> None:
     series = decimal_series(
-        np.array([123456789012345678, -1, 0]), np.array([False, False, True]), precision=18, scale=4, index=pd.RangeIndex(3)
+        np.array([123456789012345678, -1, 0]),
+        np.array([False, False, True]),
+        precision=18,
+        scale=4,
+        index=pd.RangeIndex(3),
     )
 
     assert series[0] == Decimal("12345678901234.5678")

@@ -16,5 +16,7 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the embedded server running.")] = False,
 ) -> int:
     """Run the demo."""
-    code: int = deferred("work_data_hub.cli.demo_run:run_demo")(rows=rows, folder=Path(folder) if folder else None, keep=keep)
+    code: int = deferred("work_data_hub.cli.demo_run:run_demo")(
+        rows=rows, folder=Path(folder) if folder else None, keep=keep
+    )
     return code

@@ -39,7 +39,9 @@ def run_demo(*, rows: int, folder: Path | None, keep: bool) -> int:
     _next_steps(settings, seconds=time.perf_counter() - started)
     wrong = [name for (name, report), status in zip(shown, _EXPECTED, strict=True) if report.status != status]
     if wrong:
-        raise WarehouseError(f"the demo did not go as it should: {', '.join(wrong)}", hint="run it again with a clean --folder")
+        raise WarehouseError(
+            f"the demo did not go as it should: {', '.join(wrong)}", hint="run it again with a clean --folder"
+        )
     return 0
 
 
@@ -61,7 +63,10 @@ def _scenes(settings: Settings, *, rows: int) -> list[tuple[str, DomainReport]]:
         ("2 execute V1: one transaction", replace(request, execute=True)),
         ("3 execute V1 again", replace(request, execute=True)),
         ("4 execute V2, the correction", replace(request, execute=True, version=None)),
-        ("5 a month with text in amounts", replace(request, execute=True, version=None, period=Period.parse(_BAD_MONTH))),
+        (
+            "5 a month with text in amounts",
+            replace(request, execute=True, version=None, period=Period.parse(_BAD_MONTH)),
+        ),
     ]
     shown = [(name, _scene(name, request, place, settings)) for name, request in scenes]
     _show_rejects(shown[-1][1])

@@ -59,9 +59,7 @@ def etl(
     mode: Annotated[str, typer.Option(help="delete_insert, append or upsert.")] = "delete_insert",
     pk: Annotated[str, typer.Option(help="Replace only these columns' combinations, not the month.")] = "",
     version: Annotated[str, typer.Option(help="Take this version folder, such as V1.")] = "",
-    file_selection: Annotated[
-        str, typer.Option(help="error, newest, oldest or first, when several files match.")
-    ] = "",
+    file_selection: Annotated[str, typer.Option(help="error, newest, oldest or first, when several files match.")] = "",
     max_files: Annotated[int, typer.Option(min=1, max=20, help="Read up to N matching files into one load.")] = 1,
     max_rejects: Annotated[str, typer.Option(help="Rejected rows to tolerate: 12 or 1.5%.")] = "0",
     allow_shrink: Annotated[

@@ -57,9 +57,7 @@ def render_report(report: RunReport, *, show_sql: bool = False, quiet: bool = Fa
         _next_step(console, report)
 
 
-def _domain(
-    console: Console, domain: DomainReport, *, planned: bool, quiet: bool, plain: bool, show_sql: bool
-) -> None:
+def _domain(console: Console, domain: DomainReport, *, planned: bool, quiet: bool, plain: bool, show_sql: bool) -> None:
     month = f"{domain.period[:4]}-{domain.period[4:]}" if domain.period else "month unknown"
     load = f" · load {domain.load_id}" if domain.load_id else ""
     seconds = f" · {sum(domain.seconds.values()):.1f} s" if domain.seconds else ""
@@ -71,7 +69,9 @@ def _domain(
         console.print(f"  file     {file.path} [{file.sheet}]")
     if domain.reason:
         console.print(f"  chosen   {domain.reason}")
-    console.print(f"  rows     read {domain.rows_read:,} · rejected {domain.rows_rejected:,} · loaded {domain.rows_loaded:,}")
+    console.print(
+        f"  rows     read {domain.rows_read:,} · rejected {domain.rows_rejected:,} · loaded {domain.rows_loaded:,}"
+    )
     _effects(console, domain, planned=planned, plain=plain)
     if domain.identity:
         found = " · ".join(f"{source} {rows:,}" for source, rows in domain.identity.items() if rows)
@@ -100,12 +100,16 @@ def _effects(console: Console, domain: DomainReport, *, planned: bool, plain: bo
     rows += [(r.table, 0, r.inserted, 0, 0) for r in domain.references]
     if not rows:
         return
-    titles = ("table", "delete", "insert", "update", "unchanged") if planned else (
-        "table",
-        "deleted",
-        "inserted",
-        "updated",
-        "unchanged",
+    titles = (
+        ("table", "delete", "insert", "update", "unchanged")
+        if planned
+        else (
+            "table",
+            "deleted",
+            "inserted",
+            "updated",
+            "unchanged",
+        )
     )
     cells = [[row[0], *(f"{number:,}" for number in row[1:])] for row in rows]
     if console.is_terminal and not plain:

@@ -60,5 +60,6 @@ def first_reject_facts(rejects: pd.DataFrame, *, more: str = "") -> dict[str, An
 
 def _lines(rejects: pd.DataFrame) -> list[str]:
     return [
-        f"{column}: {RULES[rule].title} ({rule})" for column, rule in zip(rejects["column"], rejects["rule"], strict=True)
+        f"{column}: {RULES[rule].title} ({rule})"
+        for column, rule in zip(rejects["column"], rejects["rule"], strict=True)
     ]

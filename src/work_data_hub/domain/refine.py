@@ -148,14 +148,14 @@ def _broken_cells(bronze: Bronze) -> list[Rejected]:
     if bronze.broken.empty:
         return []
     found = bronze.broken["found"].astype("string")
-    rules = np.where(found.str.startswith("#"), "WDH-V401", np.where(found.isin(["TRUE", "FALSE"]), "WDH-V403", "WDH-V402"))
+    rules = np.where(
+        found.str.startswith("#"), "WDH-V401", np.where(found.isin(["TRUE", "FALSE"]), "WDH-V403", "WDH-V402")
+    )
     cells = bronze.broken[["position", "column"]].assign(value=found.to_numpy(), rule=rules)
     return [Rejected(cells=cells)]
 
 
-def _outcome(
-    domain: Domain, bronze: Bronze, run: RefineRun, *, rows: pd.DataFrame, findings: list[Any]
-) -> Outcome:
+def _outcome(domain: Domain, bronze: Bronze, run: RefineRun, *, rows: pd.DataFrame, findings: list[Any]) -> Outcome:
     rejects = _placed(reject_table([f for f in findings if isinstance(f, Rejected)]), bronze)
     kept = np.ones(len(rows), dtype=bool)
     kept[rejects["position"].unique().astype("int64")] = False

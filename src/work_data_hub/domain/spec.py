@@ -127,9 +127,7 @@ def month(name: str, *, headings: tuple[str, ...] | None = None) -> Column:
 
 def money(name: str, *, headings: tuple[str, ...] | None = None, required: bool = False, unit: str = "元") -> Column:
     """An amount with four decimals, rounded half up from the shortest decimal text of the cell."""
-    return Column(
-        name=name, kind=Kind.MONEY, headings=headings or (name,), required=required, scale=4, unit=unit
-    )
+    return Column(name=name, kind=Kind.MONEY, headings=headings or (name,), required=required, scale=4, unit=unit)
 
 
 def rate(name: str, *, headings: tuple[str, ...] | None = None, computed: bool = False, note: str = "") -> Column:

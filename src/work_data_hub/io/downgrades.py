@@ -3,8 +3,8 @@
 import os
 
 from work_data_hub.errors import UsageError
-from work_data_hub.io.postgres import Connection
 from work_data_hub.io.marked_databases import is_test_database
+from work_data_hub.io.postgres import Connection
 
 ALLOWED = "WDH_ALLOW_DOWNGRADE"
 

@@ -162,7 +162,9 @@ def _statements(plan: LoadPlan) -> Sequence[sql.Composable]:
     )
     references = [
         sql.SQL("insert into {} ({}) … on conflict ({}) do nothing").format(
-            table_identifier(r.reference.table), column_list(list(r.candidates.columns)), sql.Identifier(r.reference.key)
+            table_identifier(r.reference.table),
+            column_list(list(r.candidates.columns)),
+            sql.Identifier(r.reference.key),
         )
         for r in plan.references
     ]

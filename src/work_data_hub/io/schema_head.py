@@ -25,12 +25,13 @@ def schema_folder() -> Path:
 @cache
 def expected_head() -> str:
     """The revision that this version of the program works with."""
-    revisions, parents = set(), set()
+    revisions: set[str] = set()
+    parents: set[str | None] = set()
     for file in sorted((schema_folder() / "migrations" / "versions").glob("*.py")):
         named = dict(_IDENTIFIER.findall(file.read_text(encoding="utf-8")))
         revisions.add(named["revision"])
         parents.add(named.get("down_revision"))
-    heads = sorted(revisions - parents)
+    heads = sorted(revision for revision in revisions if revision not in parents)
     if len(heads) != 1:
         raise SchemaDrift(f"the migrations have {len(heads)} heads: {', '.join(heads)}", hint="chain them into one")
     return heads[0]

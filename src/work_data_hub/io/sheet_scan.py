@@ -21,7 +21,8 @@ MAX_SPECIAL_CELLS = 500_000
 _ROW_NUMBER = re.compile(rb'[^>]*?\sr="([0-9]+)"')
 _ADDRESS = re.compile(rb'\sr="([A-Z]+)([0-9]+)"')
 _TYPE = re.compile(rb'\st="(\w+)"')
-_WIDE = re.compile(rb'\sr="([A-Z]{2,})[0-9]')
+_WIDE = re.compile(rb'r="([A-Z]{2,})[0-9]')
+_SINGLE_QUOTED = re.compile(rb"<[\w.:-]+\s[^<>]*=\s*'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +141,9 @@ class _Scanner:
             return
         self._extents(block, *values)
         self._widths(block)
-        if b"!" in block and b"<!" in block:
-            raise self._refused("the sheet's XML holds comments or CDATA", hint="save the workbook again in Excel")
         # A single rare byte is found ten times as fast as a tag; most blocks do not even hold the byte.
+        if (b"!" in block and b"<!" in block) or (b"'" in block and _SINGLE_QUOTED.search(block)):
+            raise self._refused("its XML is written in an unusual way", hint="open the workbook in Excel and save it")
         if b"e" in block and b't="e"' in block:
             self._add(self.scan.errors, self._typed(block, b"e"))
         if b"b" in block and b't="b"' in block:
@@ -152,8 +153,9 @@ class _Scanner:
 
     def _values(self, block: bytes) -> tuple[int, int] | None:
         """Where in the block the first and the last value stand."""
-        first = [at for tag in self.tags.values if (at := block.find(tag)) >= 0]
-        last = [block.rfind(tag) for tag in self.tags.values]
+        tags = self.tags.values if b"i" in block else self.tags.values[:1]
+        first = [at for tag in tags if (at := block.find(tag)) >= 0]
+        last = [block.rfind(tag) for tag in tags]
         return (min(first), max(last)) if first else None
 
     def _extents(self, block: bytes, first_at: int, last_at: int) -> None:

@@ -85,7 +85,9 @@ def file_job(domain: Domain, *, desk: Any = None) -> JobDefinition:
     def refine(context: OpExecutionContext, run: Any) -> Any:
         run.refine()
         report = run.report()
-        context.add_output_metadata({"rejected": report.rows_rejected, "identity": MetadataValue.json(dict(report.identity))})
+        context.add_output_metadata(
+            {"rejected": report.rows_rejected, "identity": MetadataValue.json(dict(report.identity))}
+        )
         return run
 
     @op(name="publish", description="Load in one transaction, or say what would be loaded.")
@@ -135,5 +137,3 @@ def _report_metadata(report: DomainReport) -> dict[str, Any]:
         "deleted, inserted, unchanged": MetadataValue.json(tables),
         "sums": MetadataValue.json({name: str(total) for name, total in report.sums.items()}),
     }
-
-

@@ -30,10 +30,10 @@ from work_data_hub.io.ledger import (
     record_load,
     record_quality,
 )
-from work_data_hub.io.migrations import require_head
+from work_data_hub.io.schema_head import require_head
 from work_data_hub.io.month_load import LoadEffects, count_effects, publish
 from work_data_hub.io.postgres import connect, warehouse_errors
-from work_data_hub.io.readers import read_workbooks
+from work_data_hub.io.workbooks import read_workbooks
 from work_data_hub.io.rejects_workbook import write_rejects
 from work_data_hub.io.source_files import Found, direct_file, find_workbooks
 from work_data_hub.log import get_logger
@@ -239,7 +239,9 @@ class FileRun:
             f"{outcome.rows_rejected} of {outcome.rows_read} rows rejected, {tolerance} tolerated; the first",
             domain=self.domain.name,
             operation="refine",
-            **first_reject_facts(outcome.rejects, more=f"; all of them: {self.rejects_path}" if self.rejects_path else ""),
+            **first_reject_facts(
+                outcome.rejects, more=f"; all of them: {self.rejects_path}" if self.rejects_path else ""
+            ),
         )
 
     def _plan(self, outcome: Outcome) -> LoadPlan:
@@ -398,7 +400,9 @@ def _domain(name: str) -> Domain:
 
 def _required_period(request: FileRequest) -> Period:
     if request.period is None:
-        raise UsageError(f"{request.domain} needs a month", field="--period", hint="add --period YYYYMM, or --file PATH")
+        raise UsageError(
+            f"{request.domain} needs a month", field="--period", hint="add --period YYYYMM, or --file PATH"
+        )
     return request.period
 
 

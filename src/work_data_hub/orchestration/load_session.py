@@ -11,7 +11,7 @@ from work_data_hub.domain.period import Period
 from work_data_hub.errors import WorkDataHubError
 from work_data_hub.io.ledger import LastLoad, begin_execution, finish_execution, last_load
 from work_data_hub.io.locks import take_load_lock
-from work_data_hub.io.migrations import require_head
+from work_data_hub.io.schema_head import require_head
 from work_data_hub.io.postgres import connect, warehouse_errors
 from work_data_hub.orchestration.requests import FileRequest, Workplace
 

@@ -54,4 +54,3 @@ def load_to_db_op(context: OpExecutionContext, rows: Any) -> Any:
 def sample_pipeline_job() -> None:
     """CSV → validate → PostgreSQL."""
     load_to_db_op(validate_op(read_csv_op()))
-

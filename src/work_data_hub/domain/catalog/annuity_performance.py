@@ -136,5 +136,16 @@ ANNUITY_PERFORMANCE = Domain(
     load=ReplaceMonth(column="月度"),
     references=(PLANS, PORTFOLIOS, PRODUCT_LINES, BRANCHES, CUSTOMERS),
     indexes=(("月度", "计划代码", "company_id"), ("company_id",), ("计划代码",), ("机构代码",)),
-    ignored_headings=("机构代码", "产品线代码", "备注", "id", "年", "月", "report_period", "company_id", "年金账户号", "年金账户名"),
+    ignored_headings=(
+        "机构代码",
+        "产品线代码",
+        "备注",
+        "id",
+        "年",
+        "月",
+        "report_period",
+        "company_id",
+        "年金账户号",
+        "年金账户名",
+    ),
 )

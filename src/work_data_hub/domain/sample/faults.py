@@ -35,7 +35,7 @@ class Fault(StrEnum):
         return member
 
     TEXT_IN_AMOUNT = "text_in_amount", Reach.CELL, "words where an amount belongs"
-    FUTURE_DATE = "future_date", Reach.CELL, "a month ten years ahead"
+    FUTURE_DATE = "future_date", Reach.CELL, "December 2099 as the month"
     WRONG_MONTH = "wrong_month", Reach.CELL, "the month before the one of the folder"
     BLANK_MONTH = "blank_month", Reach.CELL, "no month"
     ERROR_CELL = "error_cell", Reach.CELL, "#N/A, #REF! or #DIV/0! as an amount"
@@ -52,7 +52,7 @@ class Fault(StrEnum):
     WRONG_SHEET = "wrong_sheet", Reach.SHEET, "the sheet under another name"
     SHRUNKEN = "shrunken", Reach.SHEET, "two fifths of the rows lost"
     TWO_CANDIDATES = "two_candidates", Reach.FILE, "a second workbook that fits as well"
-    NO_FILE = "no_file", Reach.FILE, "nothing but the lock file that Excel leaves"
+    NO_FILE = "no_file", Reach.FILE, "no workbook, only the lock file and the answers beside it"
     CORRUPT = "corrupt", Reach.FILE, "garbage in the middle of the sheet"
     TRUNCATED = "truncated", Reach.FILE, "the end of the file cut off"
     ENCRYPTED = "encrypted", Reach.FILE, "a workbook under a password"
@@ -128,7 +128,7 @@ def _planted(fault: Fault, layout: Layout, period: Period) -> tuple[str, tuple[C
     amount = layout.amounts[-1]
     forms: dict[Fault, tuple[str, tuple[Cell, ...]]] = {
         Fault.TEXT_IN_AMOUNT: (amount, ("待确认", "见附件", "1.2.3")),
-        Fault.FUTURE_DATE: (layout.month, (f"{period.year + 10}年{period.month}月",)),
+        Fault.FUTURE_DATE: (layout.month, ("2099年12月",)),
         Fault.WRONG_MONTH: (layout.month, (_month_before(period),)),
         Fault.BLANK_MONTH: (layout.month, (None, "", "　")),
         Fault.ERROR_CELL: (amount, (ErrorCell("#N/A"), ErrorCell("#REF!"), ErrorCell("#DIV/0!"))),

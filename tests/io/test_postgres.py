@@ -1,0 +1,138 @@
+import psycopg2
+import pytest
+
+from work_data_hub.errors import SchemaDrift, WarehouseError
+from work_data_hub.io.postgres import connect, masked_url, plain_url, read_only, transaction, warehouse_errors
+
+pytestmark = pytest.mark.integration
+
+SECRET = "s3cret-canary"
+
+
+def count(connection) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("select count(*) from public.sample_data")
+        found = cursor.fetchone()
+    connection.rollback()
+    return found[0]
+
+
+def insert(connection, number: int = 1) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("insert into public.sample_data (id, name) values (%s, 'x')", (number,))
+
+
+def test_connection_says_who_it_is_and_notices_a_lost_client(warehouse_url):
+    connection = connect(warehouse_url, application_name="wdh etl somebody")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select current_setting('application_name'), current_setting('client_connection_check_interval')"
+        )
+        assert cursor.fetchone() == ("wdh etl somebody", "1s")
+    connection.close()
+
+
+def test_connection_begins_outside_a_transaction(warehouse_url):
+    connection = connect(warehouse_url)
+
+    assert connection.info.transaction_status == psycopg2.extensions.TRANSACTION_STATUS_IDLE
+    connection.close()
+
+
+def test_transaction_commits_what_ends_well(warehouse):
+    with transaction(warehouse):
+        insert(warehouse)
+
+    warehouse.rollback()
+    assert count(warehouse) == 1
+
+
+def test_transaction_rolls_back_on_any_error(warehouse):
+    with pytest.raises(KeyboardInterrupt), transaction(warehouse):
+        insert(warehouse)
+        raise KeyboardInterrupt
+
+    assert count(warehouse) == 0
+
+
+def test_read_only_transaction_cannot_write(warehouse):
+    with pytest.raises(WarehouseError, match="read-only"), warehouse_errors(), read_only(warehouse):
+        insert(warehouse)
+
+    assert count(warehouse) == 0
+
+
+def test_read_only_transaction_ends_with_its_block(warehouse):
+    with read_only(warehouse):
+        pass
+
+    assert warehouse.info.transaction_status == psycopg2.extensions.TRANSACTION_STATUS_IDLE
+    insert(warehouse)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "select 1 from business.no_such_table",
+        "select no_such_column from public.sample_data",
+        "select 1 from nowhere.t",
+    ],
+)
+def test_missing_object_is_drift_naming_the_command(warehouse, statement):
+    with pytest.raises(SchemaDrift, match="wdh db migrate"), warehouse_errors(), warehouse.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def test_refused_row_gives_the_servers_message_and_not_the_row(warehouse):
+    with pytest.raises(WarehouseError, match="null value in column") as caught, warehouse_errors():
+        with warehouse.cursor() as cursor:
+            cursor.execute("insert into public.sample_data (id, amount) values (1, 777.77)")
+
+    assert caught.value.field == "name"
+    assert "777" not in str(caught.value)
+
+
+def test_lost_connection_ends_in_one_error(warehouse_url, warehouse):
+    lost = connect(warehouse_url)
+    with pytest.raises(WarehouseError), warehouse_errors(), transaction(lost):
+        with warehouse.cursor() as cursor:
+            cursor.execute("select pg_terminate_backend(%s)", (lost.info.backend_pid,))
+        insert(lost)
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["127.0.0.1:1/wdh", "no-such-host.invalid/wdh", "127.0.0.1:1/wdh?password=s3cret-canary", "127.0.0.1:notaport/wdh"],
+)
+def test_no_password_in_a_connection_error(place):
+    with pytest.raises(WarehouseError) as caught:
+        connect(f"postgresql://someone:{SECRET}@{place}")
+
+    assert SECRET not in f"{caught.value} {caught.value.__cause__}"
+    assert "someone" in str(caught.value)
+
+
+@pytest.mark.parametrize("password", ["s3cret@canary", "s3cret/canary", "s3cret?canary", "s3cret#canary"])
+def test_unescaped_password_is_explained_and_not_shown(password):
+    with pytest.raises(WarehouseError, match="%40") as caught:
+        connect(f"postgresql://someone:{password}@127.0.0.1/wdh")
+
+    assert "s3cret" not in str(caught.value)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://a:b@h:1/d", "postgresql://a:***@h:1/d"),
+        ("postgresql://a@h/d", "postgresql://a@h/d"),
+        ("postgresql://h/d?password=b&sslmode=require", "postgresql://h/d?password=***&sslmode=require"),
+        ("host=h password=b", "postgresql://***"),
+    ],
+)
+def test_masked_url(url, shown):
+    assert masked_url(url) == shown
+
+
+def test_driver_name_is_dropped_from_the_url():
+    assert plain_url("postgresql+psycopg2://a:b@h/d") == "postgresql://a:b@h/d"
