@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -112,8 +111,8 @@ class Hub:
 
 
 @pytest.fixture
-def hub(warehouse_url: str, tmp_path: Path) -> Iterator[Hub]:
+def hub(warehouse_url: str, tmp_path: Path) -> Hub:
     """An empty data root and a migrated warehouse."""
     home = tmp_path / "home"
     home.mkdir()
-    yield Hub(home=home, data=tmp_path / "data", url=warehouse_url)
+    return Hub(home=home, data=tmp_path / "data", url=warehouse_url)

@@ -7,7 +7,6 @@ import subprocess
 import time
 
 import pytest
-
 from tests.acceptance.conftest import DOMAIN, Hub
 
 pytestmark = pytest.mark.chaos

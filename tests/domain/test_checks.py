@@ -5,8 +5,8 @@ from datetime import date
 import pandas as pd
 import pandera.errors
 import pytest
-
 from tests.performance_rows import performance_rows, refined
+
 from work_data_hub.domain.catalog.annuity_performance import ANNUITY_PERFORMANCE
 from work_data_hub.domain.checks import gold_schema
 from work_data_hub.domain.exact import decimal_series

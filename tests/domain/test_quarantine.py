@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-
 from tests.performance_rows import performance_rows, refined
+
 from work_data_hub.domain.quarantine import REASONS, describe, first_reject_facts, rejected_cells, rejected_rows
 
 pytestmark = pytest.mark.unit

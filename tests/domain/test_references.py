@@ -2,8 +2,8 @@
 
 import pandas as pd
 import pytest
-
 from tests.performance_rows import performance_rows, refined
+
 from work_data_hub.domain.catalog.annuity_performance import CUSTOMERS, PLANS
 from work_data_hub.domain.references import candidates
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-
 from tests.performance_rows import performance_rows, refined
+
 from work_data_hub.errors import WrongMonth
 
 pytestmark = pytest.mark.unit

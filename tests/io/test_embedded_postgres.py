@@ -1,8 +1,10 @@
 import os
 import shutil
 import signal
+import socket
 import stat
 import subprocess
+import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -82,8 +84,6 @@ def test_data_and_port_outlive_a_stop(server):
 
 
 def test_taken_port_is_changed(server):
-    import socket
-
     url = server.start()
     port = read_postmaster(server.data).port
     server.stop()
@@ -146,7 +146,7 @@ def test_two_processes_start_one_server(server):
         "import sys; from pathlib import Path; from work_data_hub.io.embedded_postgres import EmbeddedPostgres;"
         "print(EmbeddedPostgres(Path(sys.argv[1]), durable=False).start())"
     )
-    command = [os.sys.executable, "-c", program, str(server.home)]
+    command = [sys.executable, "-c", program, str(server.home)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     urls = {process.communicate()[0].strip() for process in running}
 

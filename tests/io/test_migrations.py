@@ -148,8 +148,9 @@ def test_facts_have_their_columns(warehouse):
 
 def test_facts_have_five_indexes_and_no_trigger(warehouse):
     question = (
-        "select string_agg(attname, ',' order by place) from pg_index, unnest(indkey) with ordinality as key (number, place),"
-        " pg_attribute where attrelid = indrelid and attnum = number and indrelid = 'business.规模明细'::regclass"
+        "select string_agg(attname, ',' order by place)"
+        " from pg_index, unnest(indkey) with ordinality as key (number, place), pg_attribute"
+        " where attrelid = indrelid and attnum = number and indrelid = 'business.规模明细'::regclass"
         " group by indexrelid"
     )
     indexes = {columns for (columns,) in rows(warehouse, question)}

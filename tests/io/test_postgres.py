@@ -48,10 +48,13 @@ def test_transaction_commits_what_ends_well(warehouse):
 
 
 def test_transaction_rolls_back_on_any_error(warehouse):
-    with pytest.raises(KeyboardInterrupt), transaction(warehouse):
-        insert(warehouse)
-        raise KeyboardInterrupt
+    def interrupted() -> None:
+        with transaction(warehouse):
+            insert(warehouse)
+            raise KeyboardInterrupt
 
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert count(warehouse) == 0
 
 
@@ -84,9 +87,9 @@ def test_missing_object_is_drift_naming_the_command(warehouse, statement):
 
 
 def test_refused_row_gives_the_servers_message_and_not_the_row(warehouse):
+    cursor = warehouse.cursor()
     with pytest.raises(WarehouseError, match="null value in column") as caught, warehouse_errors():
-        with warehouse.cursor() as cursor:
-            cursor.execute("insert into public.sample_data (id, amount) values (1, 777.77)")
+        cursor.execute("insert into public.sample_data (id, amount) values (1, 777.77)")
 
     assert caught.value.field == "name"
     assert "777" not in str(caught.value)
@@ -94,9 +97,10 @@ def test_refused_row_gives_the_servers_message_and_not_the_row(warehouse):
 
 def test_lost_connection_ends_in_one_error(warehouse_url, warehouse):
     lost = connect(warehouse_url)
+    with warehouse.cursor() as cursor:
+        cursor.execute("select pg_terminate_backend(%s, 5000)", (lost.info.backend_pid,))
+
     with pytest.raises(WarehouseError), warehouse_errors(), transaction(lost):
-        with warehouse.cursor() as cursor:
-            cursor.execute("select pg_terminate_backend(%s)", (lost.info.backend_pid,))
         insert(lost)
 
 

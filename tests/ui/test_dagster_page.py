@@ -15,7 +15,6 @@ from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
-
 from tests.acceptance.conftest import DOMAIN, Hub
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -24,10 +23,15 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
 ]
 
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    " --disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture

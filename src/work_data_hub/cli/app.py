@@ -1,5 +1,6 @@
 """The root command and the one place where an error becomes a sentence and an exit code."""
 
+import os
 import sys
 import traceback
 
@@ -52,25 +53,35 @@ def run(arguments: list[str]) -> int:
     """Run one command; every error ends here as one sentence on stderr and its exit code."""
     try:
         result = app(arguments, standalone_mode=False, prog_name="wdh")
-        return result if isinstance(result, int) else 0
+    except (WorkDataHubError, ClickException) as wrong:
+        return _told(wrong)
     except typer.Exit as leave:
         return leave.exit_code
-    except ClickException as wrong:
-        wrong.show()
-        return wrong.exit_code
-    except WorkDataHubError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         print("interrupted; nothing of an unfinished load was written", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()
+        # Whoever read our output has left; the interpreter must not try to flush into nothing.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:
-        traceback.print_exc(limit=-3) if "--debug" in arguments else None
-        print(f"[UNEXPECTED] {type(error).__name__} | hint: run again with --debug and report it", file=sys.stderr)
-        return 1
+    except Exception as bug:
+        return _unexpected(bug, debug="--debug" in arguments)
+    return result if isinstance(result, int) else 0
+
+
+def _told(wrong: WorkDataHubError | ClickException) -> int:
+    if isinstance(wrong, ClickException):
+        wrong.show()
+    else:
+        print(wrong, file=sys.stderr)
+    return wrong.exit_code
+
+
+def _unexpected(bug: Exception, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(bug)
+    print(f"[UNEXPECTED] {type(bug).__name__} | hint: run it again with --debug and report what it shows", file=sys.stderr)
+    return 1
 
 
 def etl_main() -> None:

@@ -103,7 +103,7 @@ def _show_rejects(report: DomainReport) -> None:
 
 
 def _demo_settings(settings: Settings, folder: Path | None) -> Settings:
-    if settings.warehouse_dsn is not None:
+    if settings.database_url is not None:
         raise UsageError(
             "the demo writes only to an embedded server of its own, and DATABASE_URL is set",
             hint="unset DATABASE_URL for this command: env -u DATABASE_URL ./wdh demo",

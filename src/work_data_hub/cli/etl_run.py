@@ -72,7 +72,7 @@ def run_domain(request: FileRequest, place: Workplace, settings: Settings, progr
                 stage()
         return run.report()
     except WorkDataHubError as error:
-        log.error("domain.failed", domain=request.domain, error=str(error))
+        log.info("domain.failed", domain=request.domain, error=str(error))
         return run.report(error)
     finally:
         run.close()

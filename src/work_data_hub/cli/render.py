@@ -69,9 +69,10 @@ def _domain(console: Console, domain: DomainReport, *, planned: bool, quiet: boo
         console.print(f"  file     {file.path} [{file.sheet}]")
     if domain.reason:
         console.print(f"  chosen   {domain.reason}")
-    console.print(
-        f"  rows     read {domain.rows_read:,} · rejected {domain.rows_rejected:,} · loaded {domain.rows_loaded:,}"
-    )
+    if domain.rows_read:
+        console.print(
+            f"  rows     read {domain.rows_read:,} · rejected {domain.rows_rejected:,} · loaded {domain.rows_loaded:,}"
+        )
     _effects(console, domain, planned=planned, plain=plain)
     if domain.identity:
         found = " · ".join(f"{source} {rows:,}" for source, rows in domain.identity.items() if rows)

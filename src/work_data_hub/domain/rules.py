@@ -19,7 +19,7 @@ RULES: dict[str, Rule] = {
         Rule(
             code="WDH-V101",
             title="日期无法识别 · date not recognised",
-            requirement="202410, 2024-10, 2024/10, 2024.10, 2024年10月, 24年10月, with or without a day, or an Excel date",
+            requirement="202410, 2024-10, 2024/10, 2024.10, 2024年10月, 24年10月, with a day or without, or an Excel date",
             hint="write the month as 202410",
         ),
         Rule(
@@ -31,7 +31,7 @@ RULES: dict[str, Rule] = {
         Rule(
             code="WDH-V201",
             title="金额无法识别 · number not recognised",
-            requirement="a number; thousands commas, 万, 亿, %, brackets for negatives and full-width digits are understood",
+            requirement="a number; commas, 万, 亿, %, brackets for negatives and full-width digits are understood",
             hint="type the amount as a number",
         ),
         Rule(

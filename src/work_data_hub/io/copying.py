@@ -7,8 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 from psycopg2 import sql
-from psycopg2.extensions import connection as Connection
-from psycopg2.extensions import cursor as Cursor
+
+from work_data_hub.io.postgres import Connection, Cursor
 
 CHUNK_ROWS = 20_000
 _SEND_BYTES = 1 << 18
@@ -64,7 +64,7 @@ def _csv_chunks(frame: pd.DataFrame, between: Callable[[], None]) -> Iterator[by
         between()
 
 
-class _Stream:
+class _Stream(io.RawIOBase):
     """Chunks of bytes as the readable file that COPY asks for."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:

@@ -36,8 +36,8 @@ def warehouse_url(settings: Settings, *, for_execute: bool) -> str | None:
 
 def named_url(settings: Settings) -> str | None:
     """DATABASE_URL, None where the embedded server serves; raises ConfigError outside dev without it."""
-    if settings.warehouse_dsn is not None:
-        return plain_url(settings.warehouse_dsn)
+    if settings.database_url is not None:
+        return plain_url(settings.database_url.get_secret_value())
     if settings.environment != "dev":
         raise ConfigError(
             f"DATABASE_URL is required when ENVIRONMENT is {settings.environment}",

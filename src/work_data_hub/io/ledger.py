@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from psycopg2.extensions import connection as Connection
-from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
 from work_data_hub.domain.report import FileRead, TableEffect
+from work_data_hub.io.postgres import Connection, Cursor
 from work_data_hub.io.queries import query
 
 

@@ -3,9 +3,9 @@
 import hashlib
 
 import psycopg2
-from psycopg2.extensions import connection as Connection
 
 from work_data_hub.errors import LoadLocked
+from work_data_hub.io.postgres import Connection
 from work_data_hub.io.queries import query
 
 

@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from psycopg2 import sql
-from psycopg2.extensions import connection as Connection
-from psycopg2.extensions import cursor as Cursor
 
 from work_data_hub.domain.plans import LoadMode, LoadPlan
 from work_data_hub.domain.report import ReferenceEffect, TableEffect
 from work_data_hub.errors import ShrinkRefused
 from work_data_hub.io.copying import column_list, copy_frame, create_stage, table_identifier
 from work_data_hub.io.faults import Faults
-from work_data_hub.io.postgres import read_only
+from work_data_hub.io.postgres import Connection, Cursor, read_only
 from work_data_hub.io.reference_rows import count_missing, insert_missing
 
 STAGE = "wdh_stage"

@@ -11,6 +11,7 @@ from psycopg2 import errors, extensions
 from work_data_hub.errors import SchemaDrift, WarehouseError
 
 Connection: TypeAlias = extensions.connection
+Cursor: TypeAlias = extensions.cursor
 
 _URL = re.compile(
     r"^(?P<scheme>postgres(?:ql)?)(?:\+\w+)?://"

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 
 from psycopg2 import sql
-from psycopg2.extensions import cursor as Cursor
 
 from work_data_hub.domain.plans import ReferencePlan
 from work_data_hub.io.copying import column_list, copy_frame, create_stage, table_identifier
+from work_data_hub.io.postgres import Cursor
 
 STAGE = "wdh_reference_stage"
 

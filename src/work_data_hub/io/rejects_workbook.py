@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import xlsxwriter
 
-from work_data_hub.domain.quarantine import PLACE, REASONS, rejected_cells, rejected_rows
 from work_data_hub.domain.bronze import Bronze
+from work_data_hub.domain.quarantine import PLACE, REASONS, rejected_cells, rejected_rows
 from work_data_hub.io.whole_files import replace_file
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")

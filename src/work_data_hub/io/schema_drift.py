@@ -1,9 +1,8 @@
 """The declared table against the one in the database."""
 
-from psycopg2.extensions import connection as Connection
-
 from work_data_hub.domain.spec import Domain
 from work_data_hub.domain.tables import expected_columns
+from work_data_hub.io.postgres import Connection
 from work_data_hub.io.queries import query
 
 

@@ -255,7 +255,7 @@ class _Tags:
         self.prefix = prefix
         self.row = b"<" + prefix + b"row"
         self.formula = b"<" + prefix + b"f"
-        self.values = (b"<" + prefix + b"v>", b"<" + prefix + b"is>")
+        self.values = (b"<" + prefix + b"v", b"<" + prefix + b"is")
         self.table = re.compile(rb"<%bsheetData\b[^>]*?(/?)>" % p)
         self.table_end = b"</" + prefix + b"sheetData"
         self.merge = re.compile(rb'<%bmergeCell\b[^>]*?\sref="([A-Z]+[0-9]+:[A-Z]+[0-9]+)"' % p)

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 import pandas as pd
 import psycopg2
 from psycopg2 import sql
-from psycopg2.extensions import connection as Connection
-from psycopg2.extensions import cursor as Cursor
 from psycopg2.pool import ThreadedConnectionPool
 
 from work_data_hub.domain.pipelines import RetryConfig, execute_with_retry
 from work_data_hub.errors import SchemaDrift, WarehouseError
 from work_data_hub.io.copying import column_list, copy_frame, create_stage
-from work_data_hub.io.postgres import session_options, warehouse_errors
+from work_data_hub.io.postgres import Connection, Cursor, session_options, warehouse_errors
 from work_data_hub.log import get_logger
 
 log = get_logger(__name__)

@@ -30,11 +30,11 @@ from work_data_hub.io.ledger import (
     record_load,
     record_quality,
 )
-from work_data_hub.io.schema_head import require_head
 from work_data_hub.io.month_load import LoadEffects, count_effects, publish
 from work_data_hub.io.postgres import connect, warehouse_errors
-from work_data_hub.io.workbooks import read_workbooks
+from work_data_hub.io.readers import read_workbooks
 from work_data_hub.io.rejects_workbook import write_rejects
+from work_data_hub.io.schema_head import require_head
 from work_data_hub.io.source_files import Found, direct_file, find_workbooks
 from work_data_hub.log import get_logger
 from work_data_hub.orchestration.load_session import LoadSession

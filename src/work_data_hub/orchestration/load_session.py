@@ -5,14 +5,13 @@ from contextlib import contextmanager
 from uuid import UUID, uuid4
 
 import psycopg2
-from psycopg2.extensions import cursor as Cursor
 
 from work_data_hub.domain.period import Period
 from work_data_hub.errors import WorkDataHubError
 from work_data_hub.io.ledger import LastLoad, begin_execution, finish_execution, last_load
 from work_data_hub.io.locks import take_load_lock
+from work_data_hub.io.postgres import Cursor, connect, warehouse_errors
 from work_data_hub.io.schema_head import require_head
-from work_data_hub.io.postgres import connect, warehouse_errors
 from work_data_hub.orchestration.requests import FileRequest, Workplace
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.plans import LoadMode
 from work_data_hub.errors import UsageError
-from work_data_hub.io.faults import Faults
+from work_data_hub.io.faults import NO_FAULTS, Faults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +71,6 @@ class Workplace:
     database_url: str | None
     alias_salt: str
     actor: str
-    faults: Faults = Faults()
+    faults: Faults = NO_FAULTS
     today: Callable[[], date] = date.today
     now: Callable[[], datetime] = lambda: datetime.now(UTC)

@@ -1,0 +1,120 @@
+"""A workbook's sheets as bronze frames: every cell kept, every row with its file, sheet and number."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from work_data_hub.domain.bronze import Bronze, joined
+from work_data_hub.domain.source import SheetChoice
+from work_data_hub.domain.spec import Domain
+from work_data_hub.errors import NoDataRows, SheetMissing, UnreadableWorkbook
+from work_data_hub.io.headings import HeadingRow, fold, lay_out
+from work_data_hub.io.preflight import Workbook, inspect
+from work_data_hub.io.sheet_cells import SheetPlace, read_cells
+from work_data_hub.io.sheet_scan import SheetScan, cell_texts, scan_sheet
+from work_data_hub.io.source_files import Found
+from work_data_hub.io.workbook_parts import SheetPart, shared_texts, sheet_parts, verify_styles
+
+
+def read_workbooks(found: Found, *, domain: Domain, sheet: str | None = None) -> Bronze:
+    """Return the domain's sheets of all found workbooks as one bronze, in order.
+
+    `sheet` names one sheet to read instead of the configured ones; a number counts from 0.
+    """
+    choices = found.source.sheets if sheet is None else (SheetChoice(names=_asked_names(sheet)),)
+    parts = [
+        read_sheet(
+            file.path,
+            sheet=choice,
+            headings={heading: column.name for column in domain.read for heading in column.headings},
+            required=[column.name for column in domain.read if column.required],
+            numbers={column.name for column in domain.read if column.is_number},
+            file_label=file.label,
+            max_gap_rows=found.source.max_gap_rows,
+        )
+        for file in found.files
+        for choice in choices
+    ]
+    return joined(parts)
+
+
+def read_sheet(
+    path: Path,
+    *,
+    sheet: SheetChoice,
+    headings: Mapping[str, str],
+    required: Collection[str],
+    numbers: Collection[str],
+    file_label: str,
+    max_gap_rows: int = 1000,
+) -> Bronze:
+    """Return one sheet's rows: the columns whose headings are known, numbers as floats, all else as text.
+
+    `headings` gives the declared column of every heading a workbook may use. Fully blank rows are
+    left out; vertically merged cells are filled. Raises UnreadableWorkbook, SheetMissing,
+    HeadingsMissing, HeadingsDuplicated, NoDataRows.
+    """
+    before = _state(path, file_label)
+    workbook = inspect(path, label=file_label)
+    part = _choose_sheet(sheet_parts(workbook), sheet, file=file_label)
+    scan = scan_sheet(workbook, part.part, sheet=part.name, max_gap_rows=max_gap_rows)
+    verify_styles(workbook)
+    rows = _heading_rows(workbook, scan)
+    if not rows:
+        raise _no_data("the sheet is empty", file_label, part.name)
+    layout = lay_out(rows, headings=headings, required=required, file=file_label, sheet=part.name)
+    if scan.last_row == layout.heading_row:
+        raise _no_data("the sheet has headings only", file_label, part.name)
+    place = SheetPlace(path=path, label=file_label, sheet=part.name)
+    bronze = read_cells(place, layout=layout, scan=scan, numbers=numbers)
+    if bronze.frame.empty:
+        raise _no_data("every row below the headings is blank", file_label, part.name)
+    if _state(path, file_label) != before:
+        raise UnreadableWorkbook("the file changed while it was read", file=file_label, hint="close it and try again")
+    return bronze
+
+
+def _asked_names(sheet: str) -> tuple[str | int, ...]:
+    return (sheet, int(sheet)) if sheet.isdecimal() else (sheet,)
+
+
+def _choose_sheet(parts: tuple[SheetPart, ...], choice: SheetChoice, *, file: str) -> SheetPart:
+    for name in choice.names:
+        if isinstance(name, int):
+            found = list(parts[name : name + 1])
+        else:
+            found = [part for part in parts if part.name == name] or [p for p in parts if fold(p.name) == fold(name)]
+        if len(found) == 1:
+            return found[0]
+    raise SheetMissing(
+        f"there is no sheet {' or '.join(map(repr, choice.names))}; the sheets are: {', '.join(p.name for p in parts)}",
+        file=file,
+        hint="correct sheet_names in config/data_sources.yml, or give --sheet",
+    )
+
+
+def _heading_rows(workbook: Workbook, scan: SheetScan) -> list[HeadingRow]:
+    """The first rows that hold any text, their shared texts looked up."""
+    raw = [(head.number, cell_texts(head, prefix=scan.prefix)) for head in scan.head]
+    wanted = {int(text) for _, cells in raw for kind, text in cells.values() if kind == "s" and text.isdecimal()}
+    shared = shared_texts(workbook, wanted)
+    rows = []
+    for number, cells in raw:
+        texts = {column: shared.get(int(text), "") if kind == "s" else text for column, (kind, text) in cells.items()}
+        filled = {column: text for column, text in texts.items() if fold(text)}
+        if filled:
+            rows.append(HeadingRow(number=number, texts=filled))
+    return rows
+
+
+def _state(path: Path, label: str) -> tuple[int, int, int]:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise UnreadableWorkbook(f"cannot be read: {error.strerror}", file=label, hint="check the file") from error
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _no_data(message: str, file: str, sheet: str) -> NoDataRows:
+    return NoDataRows(message, file=file, sheet=sheet, hint="check that this is the right sheet and the final file")
+
+

@@ -1,0 +1,91 @@
+"""Frames into tables through the pool."""
+
+from datetime import date
+from decimal import Decimal
+
+import pandas as pd
+import psycopg2
+import pyarrow as pa
+import pytest
+
+from work_data_hub.errors import SchemaDrift, WarehouseError
+from work_data_hub.io.postgres import Connection
+from work_data_hub.io.warehouse_loader import WarehouseLoader
+
+pytestmark = pytest.mark.integration
+
+
+def samples(*amounts: str, **columns: object) -> pd.DataFrame:
+    rows = pd.DataFrame(
+        {
+            "id": range(1, len(amounts) + 1),
+            "name": [f"甲{at}" for at in range(len(amounts))],
+            "amount": pd.array([Decimal(text) for text in amounts], dtype=pd.ArrowDtype(pa.decimal128(18, 2))),
+            "day": [date(2024, 10, 1)] * len(amounts),
+        }
+    )
+    return rows.assign(**columns)
+
+
+def test_rows_are_inserted_then_updated_then_left_alone(warehouse_url: str) -> None:
+    with WarehouseLoader(warehouse_url) as loader:
+        first = loader.load_dataframe(samples("1.10", "2.20"), "sample_data", "public", ["id"])
+        second = loader.load_dataframe(samples("1.10", "9.99", "3.30"), "sample_data", "public", ["id"])
+        third = loader.load_dataframe(samples("1.10", "9.99", "3.30"), "sample_data", "public", ["id"])
+
+    assert (first.rows_inserted, first.rows_updated) == (2, 0)
+    assert (second.rows_inserted, second.rows_updated) == (1, 1)
+    assert (third.rows_inserted, third.rows_updated) == (0, 0)
+
+
+def test_a_load_is_whole_or_not_there(warehouse_url: str, warehouse: Connection) -> None:
+    twice = pd.concat([samples("1"), samples("2")])
+
+    with WarehouseLoader(warehouse_url) as loader, pytest.raises(WarehouseError):
+        loader.load_dataframe(twice, "sample_data", "public")
+
+    with warehouse.cursor() as cursor:
+        cursor.execute("select count(*) from public.sample_data")
+        assert cursor.fetchone() == (0,)
+
+
+def test_columns_the_table_lacks_are_left_out(warehouse_url: str) -> None:
+    with WarehouseLoader(warehouse_url) as loader:
+        projected = loader.project_columns(samples("1", extra=1, 更多=2), "sample_data", "public")
+
+    assert list(projected.columns) == ["id", "name", "amount", "day"]
+
+
+def test_an_unknown_table_is_a_drift(warehouse_url: str) -> None:
+    with WarehouseLoader(warehouse_url) as loader, pytest.raises(SchemaDrift):
+        loader.get_allowed_columns("nothing", "public")
+
+
+def test_every_connection_comes_back_after_an_error(warehouse_url: str) -> None:
+    with WarehouseLoader(warehouse_url, pool_size=1) as loader:
+        for _ in range(3):
+            with pytest.raises(WarehouseError):
+                loader.load_dataframe(samples("1", day="no date"), "sample_data", "public")
+        assert loader.load_dataframe(samples("1"), "sample_data", "public").rows_inserted == 1
+
+
+def test_a_lost_connection_is_replaced(warehouse_url: str, warehouse: Connection) -> None:
+    pauses: list[float] = []
+    with WarehouseLoader(warehouse_url, pool_size=1, sleep=pauses.append) as loader:
+        with loader.connection() as connection:
+            lost = connection.info.backend_pid
+        with warehouse.cursor() as cursor:
+            cursor.execute("select pg_terminate_backend(%s)", (lost,))
+        warehouse.commit()
+
+        assert loader.load_dataframe(samples("1"), "sample_data", "public").rows_inserted == 1
+    assert pauses == [1.0]
+
+
+def test_no_password_in_the_error_of_a_refused_connection(warehouse_url: str) -> None:
+    wrong = psycopg2.extensions.make_dsn(warehouse_url, password="canary-secret")
+
+    with pytest.raises(WarehouseError) as refused:
+        WarehouseLoader(wrong)
+
+    assert "canary-secret" not in str(refused.value)
