@@ -83,7 +83,7 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     chain: list[Processor] = [structlog.stdlib.filter_by_level, structlog.contextvars.merge_contextvars, *_CHAIN]
     logger = structlog.wrap_logger(
         logging.getLogger(name),
-        processors=[*chain, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*chain, _wrap],
         wrapper_class=structlog.stdlib.BoundLogger,
     )
     return cast(structlog.stdlib.BoundLogger, logger)
@@ -91,7 +91,7 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
 def sanitize_for_logging(facts: Mapping[str, Any]) -> dict[str, Any]:
     """A copy with every secret replaced, however deep, and with values that JSON can hold."""
-    return {str(key): _clean_pair(key, value, 0) for key, value in facts.items()}
+    return {redact_text(str(key)): _clean_pair(key, value, 0) for key, value in facts.items()}
 
 
 def redact_text(text: str) -> str:
@@ -182,6 +182,12 @@ def _blot(secrets: list[str], _: WrappedLogger, __: str, line: Any) -> str:
     for secret in secrets:
         text = text.replace(secret, REDACTED).replace(json.dumps(secret, ensure_ascii=False)[1:-1], REDACTED)
     return text
+
+
+def _wrap(logger: WrappedLogger, method: str, event_dict: EventDict) -> Any:
+    args, options = structlog.stdlib.ProcessorFormatter.wrap_for_formatter(logger, method, event_dict)
+    # The traceback is in the event, redacted; no handler of others shall print it raw beside it.
+    return args, {**options, "exc_info": None}
 
 
 def _redact_event(_: WrappedLogger, __: str, event_dict: EventDict) -> EventDict:

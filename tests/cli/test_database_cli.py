@@ -1,3 +1,6 @@
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from psycopg2 import extensions
 from typer.testing import CliRunner
@@ -6,14 +9,14 @@ from work_data_hub.cli.database import app
 from work_data_hub.errors import WarehouseError, WorkDataHubError
 from work_data_hub.io.embedded_postgres import EmbeddedPostgres
 from work_data_hub.io.migrations import downgrade, expected_head
-from work_data_hub.io.postgres import connect
+from work_data_hub.io.postgres import Connection, connect
 from work_data_hub.settings import get_settings
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def named(warehouse_url, monkeypatch):
+def named(warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """DATABASE_URL names the test's database."""
     monkeypatch.setenv("DATABASE_URL", warehouse_url)
     get_settings.cache_clear()
@@ -22,7 +25,7 @@ def named(warehouse_url, monkeypatch):
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """No DATABASE_URL, and a home of its own."""
     monkeypatch.setenv("WDH_HOME", str(tmp_path / "home"))
     get_settings.cache_clear()
@@ -49,10 +52,10 @@ def refused(*arguments: str) -> tuple[str, WorkDataHubError]:
 
 
 def password_of(url: str) -> str:
-    return extensions.parse_dsn(url)["password"]
+    return str(extensions.parse_dsn(url)["password"])
 
 
-def test_check_lists_what_is_there(named):
+def test_check_lists_what_is_there(named: str) -> None:
     output = said("check")
 
     assert "ok      table business.规模明细: select, insert, delete" in output
@@ -60,7 +63,7 @@ def test_check_lists_what_is_there(named):
     assert "MISSING" not in output
 
 
-def test_check_fails_on_a_missing_table_and_still_lists_all(named, warehouse):
+def test_check_fails_on_a_missing_table_and_still_lists_all(named: str, warehouse: Connection) -> None:
     with warehouse.cursor() as cursor:
         cursor.execute("drop table business.规模明细")
     warehouse.commit()
@@ -71,7 +74,7 @@ def test_check_fails_on_a_missing_table_and_still_lists_all(named, warehouse):
     assert "ok      table ledger.loads" in output
 
 
-def test_check_names_the_command_for_an_old_head(named):
+def test_check_names_the_command_for_an_old_head(named: str) -> None:
     downgrade(named, "0004")
 
     output, error = refused("check")
@@ -79,7 +82,7 @@ def test_check_names_the_command_for_an_old_head(named):
     assert "wdh db migrate" in str(error)
 
 
-def test_check_names_the_missing_privileges(named, warehouse, monkeypatch):
+def test_check_names_the_missing_privileges(named: str, warehouse: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     with warehouse.cursor() as cursor:
         cursor.execute("drop role if exists wdh_test_reader")
         cursor.execute("create role wdh_test_reader login password 'pw'")
@@ -97,29 +100,29 @@ def test_check_names_the_missing_privileges(named, warehouse, monkeypatch):
     warehouse.commit()
 
 
-def test_url_hides_the_password_unless_asked(named):
+def test_url_hides_the_password_unless_asked(named: str) -> None:
     assert password_of(named) not in said("url")
     assert said("url", "--show-password").strip() == named
 
 
 @pytest.mark.parametrize("command", ["start", "status", "ping", "check", "url"])
-def test_no_command_prints_the_password(named, command):
+def test_no_command_prints_the_password(named: str, command: str) -> None:
     assert password_of(named) not in said(command)
 
 
-def test_start_with_a_named_database_starts_nothing(named, home):
+def test_start_with_a_named_database_starts_nothing(named: str, home: Path) -> None:
     assert "nothing to start" in said("start")
     assert not EmbeddedPostgres(home).exists()
 
 
-def test_migrate_says_from_where_to_where(named):
+def test_migrate_says_from_where_to_where(named: str) -> None:
     downgrade(named, "0002")
 
     assert said("migrate").strip() == f"migration: 0002 → {expected_head()}"
     assert said("migrate").strip() == f"migration: {expected_head()} (nothing to do)"
 
 
-def test_embedded_server_from_start_to_stop(home):
+def test_embedded_server_from_start_to_stop(home: Path) -> None:
     assert "none yet" in said("status")
     assert "running: postgresql://postgres:***@127.0.0.1:" in said("start")
     assert "migration: none" in said("status")
@@ -129,7 +132,7 @@ def test_embedded_server_from_start_to_stop(home):
     assert "stopped; `wdh db start` starts it" in said("status")
 
 
-def test_check_without_any_database_says_so(home):
+def test_check_without_any_database_says_so(home: Path) -> None:
     _, error = refused("check")
 
     assert isinstance(error, WarehouseError)
@@ -137,7 +140,9 @@ def test_check_without_any_database_says_so(home):
     assert not EmbeddedPostgres(home).exists()
 
 
-def test_roles_can_do_their_work_and_no_more(named, warehouse, monkeypatch):
+def test_roles_can_do_their_work_and_no_more(
+    named: str, warehouse: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WDH_ROLE_PASSWORD_WDH_APP", "app-canary")
     output = said("roles")
 
@@ -151,15 +156,15 @@ def test_roles_can_do_their_work_and_no_more(named, warehouse, monkeypatch):
     forget_roles(warehouse)
 
 
-def granted(connection, table: str, privilege: str) -> tuple[bool, bool]:
+def granted(connection: Connection, table: str, privilege: str) -> tuple[bool, ...]:
     with connection.cursor() as cursor:
         cursor.execute(
             "select has_table_privilege(%s, %s), has_schema_privilege('business', 'CREATE')", (table, privilege)
         )
-        return cursor.fetchone()
+        return tuple(cursor.fetchone() or ())
 
 
-def forget_roles(connection) -> None:
+def forget_roles(connection: Connection) -> None:
     with connection.cursor() as cursor:
         for role in ("wdh_app", "etl_api", "etl_reader", "etl_writer", "wdh_migrator"):
             cursor.execute(f"reassign owned by {role} to postgres; drop owned by {role}; drop role {role}")

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -14,13 +15,13 @@ import pytest
 from work_data_hub.errors import WarehouseError
 from work_data_hub.io.embedded_postgres import EmbeddedPostgres
 from work_data_hub.io.postgres import connect
-from work_data_hub.io.postmaster import read_postmaster
+from work_data_hub.io.postmaster import Postmaster, read_postmaster
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def server():
+def server() -> Iterator[EmbeddedPostgres]:
     """A server of its own; the folder is short and enterable, as the server's user may be another."""
     home = Path(tempfile.mkdtemp(prefix="wdh-server-"))
     home.chmod(0o755)
@@ -40,11 +41,17 @@ def ask(url: str, question: str) -> object:
     return found and found[0]
 
 
+def process_of(server: EmbeddedPostgres) -> Postmaster:
+    found = read_postmaster(server.data)
+    assert found is not None
+    return found
+
+
 def keep(url: str, value: int) -> None:
     ask(url, f"create table kept as select {value} as value; select 1")
 
 
-def test_nothing_is_there_before_the_first_start(server):
+def test_nothing_is_there_before_the_first_start(server: EmbeddedPostgres) -> None:
     assert not server.exists()
     assert not server.is_running()
     assert not server.stop()
@@ -52,7 +59,7 @@ def test_nothing_is_there_before_the_first_start(server):
         server.url()
 
 
-def test_start_makes_a_server_on_the_loopback_only(server):
+def test_start_makes_a_server_on_the_loopback_only(server: EmbeddedPostgres) -> None:
     url = server.start()
 
     assert ask(url, "select current_database()") == "wdh"
@@ -61,7 +68,7 @@ def test_start_makes_a_server_on_the_loopback_only(server):
     assert stat.S_IMODE((server.folder / "password").stat().st_mode) == 0o600
 
 
-def test_no_one_enters_without_the_password(server):
+def test_no_one_enters_without_the_password(server: EmbeddedPostgres) -> None:
     url = server.start()
     wrong = url.replace((server.folder / "password").read_text(), "guess")
 
@@ -69,11 +76,11 @@ def test_no_one_enters_without_the_password(server):
         connect(wrong)
 
 
-def test_start_of_a_running_server_gives_the_same_url(server):
+def test_start_of_a_running_server_gives_the_same_url(server: EmbeddedPostgres) -> None:
     assert server.start() == server.start()
 
 
-def test_data_and_port_outlive_a_stop(server):
+def test_data_and_port_outlive_a_stop(server: EmbeddedPostgres) -> None:
     url = server.start()
     keep(url, 42)
 
@@ -83,9 +90,9 @@ def test_data_and_port_outlive_a_stop(server):
     assert ask(url, "select value from kept") == 42
 
 
-def test_taken_port_is_changed(server):
+def test_taken_port_is_changed(server: EmbeddedPostgres) -> None:
     url = server.start()
-    port = read_postmaster(server.data).port
+    port = process_of(server).port
     server.stop()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port))
@@ -93,15 +100,15 @@ def test_taken_port_is_changed(server):
         assert server.start() != url
 
 
-def test_killed_server_starts_again_with_its_data(server):
+def test_killed_server_starts_again_with_its_data(server: EmbeddedPostgres) -> None:
     url = server.start()
     keep(url, 7)
-    os.kill(read_postmaster(server.data).pid, signal.SIGKILL)
+    os.kill(process_of(server).pid, signal.SIGKILL)
 
     assert ask(server.start(), "select value from kept") == 7
 
 
-def test_process_number_given_to_another_program_is_seen_through(server):
+def test_process_number_given_to_another_program_is_seen_through(server: EmbeddedPostgres) -> None:
     server.start()
     note = (server.data / "postmaster.pid").read_text().splitlines()
     server.stop()
@@ -112,7 +119,7 @@ def test_process_number_given_to_another_program_is_seen_through(server):
     assert ask(server.start(), "select 1") == 1
 
 
-def test_half_made_data_folder_is_begun_anew(server):
+def test_half_made_data_folder_is_begun_anew(server: EmbeddedPostgres) -> None:
     server.home.mkdir(parents=True)
     for half_made in ("data.partial", "data"):
         (server.folder / half_made / "base").mkdir(parents=True)
@@ -121,7 +128,7 @@ def test_half_made_data_folder_is_begun_anew(server):
     assert not (server.folder / "data.partial").exists()
 
 
-def test_missing_database_is_made_again(server):
+def test_missing_database_is_made_again(server: EmbeddedPostgres) -> None:
     server.start()
     with closing(connect(server.url("postgres"))) as connection:
         connection.autocommit = True
@@ -131,7 +138,7 @@ def test_missing_database_is_made_again(server):
     assert ask(server.start(), "select current_database()") == "wdh"
 
 
-def test_failed_start_shows_the_servers_log(server):
+def test_failed_start_shows_the_servers_log(server: EmbeddedPostgres) -> None:
     server.start()
     server.stop()
     with (server.data / "postgresql.conf").open("a") as file:
@@ -141,7 +148,7 @@ def test_failed_start_shows_the_servers_log(server):
         server.start()
 
 
-def test_two_processes_start_one_server(server):
+def test_two_processes_start_one_server(server: EmbeddedPostgres) -> None:
     program = (
         "import sys; from pathlib import Path; from work_data_hub.io.embedded_postgres import EmbeddedPostgres;"
         "print(EmbeddedPostgres(Path(sys.argv[1]), durable=False).start())"
@@ -154,7 +161,7 @@ def test_two_processes_start_one_server(server):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root lends the server another user")
-def test_home_that_the_servers_user_cannot_enter_keeps_its_data_elsewhere(server):
+def test_home_that_the_servers_user_cannot_enter_keeps_its_data_elsewhere(server: EmbeddedPostgres) -> None:
     server.home.mkdir(mode=0o700)
 
     assert ask(server.start(), "select 1") == 1
@@ -162,7 +169,7 @@ def test_home_that_the_servers_user_cannot_enter_keeps_its_data_elsewhere(server
     assert not server.folder.is_relative_to(server.home.resolve())
 
 
-def test_durable_server_syncs(server):
+def test_durable_server_syncs(server: EmbeddedPostgres) -> None:
     durable = EmbeddedPostgres(server.home)
 
     assert ask(durable.start(), "show fsync") == "on"

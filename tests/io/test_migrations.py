@@ -1,6 +1,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -36,23 +37,23 @@ def columns(connection: Connection) -> list[tuple[object, ...]]:
     return rows(connection, question, [*SCHEMAS])
 
 
-def test_head_is_reached(warehouse):
+def test_head_is_reached(warehouse: Connection) -> None:
     require_head(warehouse)
 
     assert current_head(warehouse) == expected_head()
 
 
-def test_checked_tables_are_the_migrated_ones(warehouse):
+def test_checked_tables_are_the_migrated_ones(warehouse: Connection) -> None:
     assert tables(warehouse) == set(NEEDED)
 
 
-def test_schemas_are_made(warehouse):
+def test_schemas_are_made(warehouse: Connection) -> None:
     found = {name for (name,) in rows(warehouse, "select nspname from pg_namespace where nspname !~ '^pg_'")}
 
     assert found == {*SCHEMAS, "information_schema"}
 
 
-def test_down_to_nothing_and_up_again(warehouse, warehouse_url):
+def test_down_to_nothing_and_up_again(warehouse: Connection, warehouse_url: str) -> None:
     before = columns(warehouse)
     downgrade(warehouse_url, "base")
     assert tables(warehouse) == {"public.wdh_alembic_version"}
@@ -63,28 +64,28 @@ def test_down_to_nothing_and_up_again(warehouse, warehouse_url):
     assert columns(warehouse) == before
 
 
-def test_every_step_goes_down_alone(warehouse, warehouse_url):
+def test_every_step_goes_down_alone(warehouse: Connection, warehouse_url: str) -> None:
     for _ in VERSIONS:
         downgrade(warehouse_url, "-1")
 
     assert current_head(warehouse) is None
 
 
-@pytest.mark.parametrize("file", VERSIONS, ids=lambda file: file.stem)
-def test_every_migration_has_a_downgrade_and_knows_no_domain(file):
+@pytest.mark.parametrize("file", VERSIONS, ids=[file.stem for file in VERSIONS])
+def test_every_migration_has_a_downgrade_and_knows_no_domain(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
 
     assert re.search(r"^def downgrade\(\) -> None:\n(?!    pass)", text, re.MULTILINE)
     assert "work_data_hub" not in text
 
 
-def test_upgrade_twice_is_nothing_to_do(warehouse, warehouse_url):
+def test_upgrade_twice_is_nothing_to_do(warehouse: Connection, warehouse_url: str) -> None:
     upgrade(warehouse_url)
 
     assert current_head(warehouse) == expected_head()
 
 
-def test_wrong_head_names_the_command(warehouse, warehouse_url):
+def test_wrong_head_names_the_command(warehouse: Connection, warehouse_url: str) -> None:
     downgrade(warehouse_url, "0002")
 
     with pytest.raises(SchemaDrift, match=r"at migration 0002, .*run `wdh db migrate`") as caught:
@@ -92,7 +93,7 @@ def test_wrong_head_names_the_command(warehouse, warehouse_url):
     assert caught.value.exit_code == 5
 
 
-def test_database_ahead_of_the_program_is_told_apart(warehouse):
+def test_database_ahead_of_the_program_is_told_apart(warehouse: Connection) -> None:
     with warehouse.cursor() as cursor:
         cursor.execute("update public.wdh_alembic_version set version_num = '9999'")
     warehouse.commit()
@@ -101,12 +102,12 @@ def test_database_ahead_of_the_program_is_told_apart(warehouse):
         require_head(warehouse)
 
 
-def test_unknown_revision_is_a_wrong_setting(warehouse_url):
+def test_unknown_revision_is_a_wrong_setting(warehouse_url: str) -> None:
     with pytest.raises(ConfigError, match="no_such_revision"):
         upgrade(warehouse_url, "no_such_revision")
 
 
-def test_downgrade_refuses_a_database_not_marked_as_test(warehouse, warehouse_url):
+def test_downgrade_refuses_a_database_not_marked_as_test(warehouse: Connection, warehouse_url: str) -> None:
     with warehouse.cursor() as cursor:
         cursor.execute("drop table public.wdh_test_marker")
     warehouse.commit()
@@ -117,7 +118,9 @@ def test_downgrade_refuses_a_database_not_marked_as_test(warehouse, warehouse_ur
 
 
 @pytest.mark.parametrize(("allowed", "goes_down"), [("wdh_test", True), ("wdh", False), ("wdh_test ", False)])
-def test_downgrade_asks_for_the_exact_name(warehouse, warehouse_url, monkeypatch, allowed, goes_down):
+def test_downgrade_asks_for_the_exact_name(
+    warehouse: Connection, warehouse_url: str, monkeypatch: pytest.MonkeyPatch, allowed: str, goes_down: bool
+) -> None:
     with warehouse.cursor() as cursor:
         cursor.execute("drop table public.wdh_test_marker")
     warehouse.commit()
@@ -131,12 +134,12 @@ def test_downgrade_asks_for_the_exact_name(warehouse, warehouse_url, monkeypatch
     assert current_head(warehouse) == ("0003" if goes_down else expected_head())
 
 
-def test_facts_have_their_columns(warehouse):
+def test_facts_have_their_columns(warehouse: Connection) -> None:
     question = (
         "select attname, format_type(atttypid, atttypmod) from pg_attribute"
         " where attrelid = 'business.规模明细'::regclass and attnum > 0"
     )
-    found = dict(rows(warehouse, question))
+    found = {str(row[0]): row[1] for row in rows(warehouse, question)}
 
     assert len(found) == 37
     assert found["月度"] == "date"
@@ -146,7 +149,7 @@ def test_facts_have_their_columns(warehouse):
     assert found["_source_row"] == "integer"
 
 
-def test_facts_have_five_indexes_and_no_trigger(warehouse):
+def test_facts_have_five_indexes_and_no_trigger(warehouse: Connection) -> None:
     question = (
         "select string_agg(attname, ',' order by place)"
         " from pg_index, unnest(indkey) with ordinality as key (number, place), pg_attribute"
@@ -172,11 +175,11 @@ def test_facts_have_five_indexes_and_no_trigger(warehouse):
         ("组合计划", 3),
     ],
 )
-def test_reference_tables_begin_with_their_rows(warehouse, table, seeded):
+def test_reference_tables_begin_with_their_rows(warehouse: Connection, table: str, seeded: int) -> None:
     assert rows(warehouse, f"select count(*) from mapping.{table}") == [(seeded,)]
 
 
-def test_placeholder_rows_are_flagged_and_not_derived(warehouse):
+def test_placeholder_rows_are_flagged_and_not_derived(warehouse: Connection) -> None:
     question = (
         "select 年金计划号, _source, _needs_review, 备注 like '占位%%' from mapping.年金计划"
         " union all select 组合代码, _source, _needs_review, 备注 like '占位%%' from mapping.组合计划 order by 1"
@@ -187,7 +190,7 @@ def test_placeholder_rows_are_flagged_and_not_derived(warehouse):
     assert found == [(code, "authoritative", False, True) for code in codes]
 
 
-def test_two_upgrades_at_once_take_turns(warehouse_url, warehouse):
+def test_two_upgrades_at_once_take_turns(warehouse_url: str, warehouse: Connection) -> None:
     downgrade(warehouse_url, "base")
 
     program = "import sys; from work_data_hub.io.migrations import upgrade; upgrade(sys.argv[1])"

@@ -2,27 +2,35 @@ import psycopg2
 import pytest
 
 from work_data_hub.errors import SchemaDrift, WarehouseError
-from work_data_hub.io.postgres import connect, masked_url, plain_url, read_only, transaction, warehouse_errors
+from work_data_hub.io.postgres import (
+    Connection,
+    connect,
+    masked_url,
+    plain_url,
+    read_only,
+    transaction,
+    warehouse_errors,
+)
 
 pytestmark = pytest.mark.integration
 
 SECRET = "s3cret-canary"
 
 
-def count(connection) -> int:
+def count(connection: Connection) -> int:
     with connection.cursor() as cursor:
         cursor.execute("select count(*) from public.sample_data")
         found = cursor.fetchone()
     connection.rollback()
-    return found[0]
+    return int(found[0]) if found else 0
 
 
-def insert(connection, number: int = 1) -> None:
+def insert(connection: Connection, number: int = 1) -> None:
     with connection.cursor() as cursor:
         cursor.execute("insert into public.sample_data (id, name) values (%s, 'x')", (number,))
 
 
-def test_connection_says_who_it_is_and_notices_a_lost_client(warehouse_url):
+def test_connection_says_who_it_is_and_notices_a_lost_client(warehouse_url: str) -> None:
     connection = connect(warehouse_url, application_name="wdh etl somebody")
     with connection.cursor() as cursor:
         cursor.execute(
@@ -32,14 +40,14 @@ def test_connection_says_who_it_is_and_notices_a_lost_client(warehouse_url):
     connection.close()
 
 
-def test_connection_begins_outside_a_transaction(warehouse_url):
+def test_connection_begins_outside_a_transaction(warehouse_url: str) -> None:
     connection = connect(warehouse_url)
 
     assert connection.info.transaction_status == psycopg2.extensions.TRANSACTION_STATUS_IDLE
     connection.close()
 
 
-def test_transaction_commits_what_ends_well(warehouse):
+def test_transaction_commits_what_ends_well(warehouse: Connection) -> None:
     with transaction(warehouse):
         insert(warehouse)
 
@@ -47,7 +55,7 @@ def test_transaction_commits_what_ends_well(warehouse):
     assert count(warehouse) == 1
 
 
-def test_transaction_rolls_back_on_any_error(warehouse):
+def test_transaction_rolls_back_on_any_error(warehouse: Connection) -> None:
     def interrupted() -> None:
         with transaction(warehouse):
             insert(warehouse)
@@ -58,14 +66,14 @@ def test_transaction_rolls_back_on_any_error(warehouse):
     assert count(warehouse) == 0
 
 
-def test_read_only_transaction_cannot_write(warehouse):
+def test_read_only_transaction_cannot_write(warehouse: Connection) -> None:
     with pytest.raises(WarehouseError, match="read-only"), warehouse_errors(), read_only(warehouse):
         insert(warehouse)
 
     assert count(warehouse) == 0
 
 
-def test_read_only_transaction_ends_with_its_block(warehouse):
+def test_read_only_transaction_ends_with_its_block(warehouse: Connection) -> None:
     with read_only(warehouse):
         pass
 
@@ -81,12 +89,12 @@ def test_read_only_transaction_ends_with_its_block(warehouse):
         "select 1 from nowhere.t",
     ],
 )
-def test_missing_object_is_drift_naming_the_command(warehouse, statement):
+def test_missing_object_is_drift_naming_the_command(warehouse: Connection, statement: str) -> None:
     with pytest.raises(SchemaDrift, match="wdh db migrate"), warehouse_errors(), warehouse.cursor() as cursor:
         cursor.execute(statement)
 
 
-def test_refused_row_gives_the_servers_message_and_not_the_row(warehouse):
+def test_refused_row_gives_the_servers_message_and_not_the_row(warehouse: Connection) -> None:
     cursor = warehouse.cursor()
     with pytest.raises(WarehouseError, match="null value in column") as caught, warehouse_errors():
         cursor.execute("insert into public.sample_data (id, amount) values (1, 777.77)")
@@ -95,7 +103,7 @@ def test_refused_row_gives_the_servers_message_and_not_the_row(warehouse):
     assert "777" not in str(caught.value)
 
 
-def test_lost_connection_ends_in_one_error(warehouse_url, warehouse):
+def test_lost_connection_ends_in_one_error(warehouse_url: str, warehouse: Connection) -> None:
     lost = connect(warehouse_url)
     with warehouse.cursor() as cursor:
         cursor.execute("select pg_terminate_backend(%s, 5000)", (lost.info.backend_pid,))
@@ -108,7 +116,7 @@ def test_lost_connection_ends_in_one_error(warehouse_url, warehouse):
     "place",
     ["127.0.0.1:1/wdh", "no-such-host.invalid/wdh", "127.0.0.1:1/wdh?password=s3cret-canary", "127.0.0.1:notaport/wdh"],
 )
-def test_no_password_in_a_connection_error(place):
+def test_no_password_in_a_connection_error(place: str) -> None:
     with pytest.raises(WarehouseError) as caught:
         connect(f"postgresql://someone:{SECRET}@{place}")
 
@@ -117,7 +125,7 @@ def test_no_password_in_a_connection_error(place):
 
 
 @pytest.mark.parametrize("password", ["s3cret@canary", "s3cret/canary", "s3cret?canary", "s3cret#canary"])
-def test_unescaped_password_is_explained_and_not_shown(password):
+def test_unescaped_password_is_explained_and_not_shown(password: str) -> None:
     with pytest.raises(WarehouseError, match="%40") as caught:
         connect(f"postgresql://someone:{password}@127.0.0.1/wdh")
 
@@ -134,9 +142,9 @@ def test_unescaped_password_is_explained_and_not_shown(password):
         ("host=h password=b", "postgresql://***"),
     ],
 )
-def test_masked_url(url, shown):
+def test_masked_url(url: str, shown: str) -> None:
     assert masked_url(url) == shown
 
 
-def test_driver_name_is_dropped_from_the_url():
+def test_driver_name_is_dropped_from_the_url() -> None:
     assert plain_url("postgresql+psycopg2://a:b@h/d") == "postgresql://a:b@h/d"

@@ -116,5 +116,3 @@ def _state(path: Path, label: str) -> tuple[int, int, int]:
 
 def _no_data(message: str, file: str, sheet: str) -> NoDataRows:
     return NoDataRows(message, file=file, sheet=sheet, hint="check that this is the right sheet and the final file")
-
-
