@@ -62,6 +62,15 @@ def isolated_environment() -> Iterator[None]:
     get_settings.cache_clear()
 
 
+@pytest.fixture
+def server_home() -> Iterator[Path]:
+    """A home for an embedded server, not made yet; the server's user can enter it, unlike pytest's folders of root."""
+    with tempfile.TemporaryDirectory(prefix="wdh-home-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder) / "home"
+        EmbeddedPostgres(Path(folder) / "home").stop()
+
+
 @pytest.fixture(scope="session")
 def embedded_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
     """One throw-away server for the whole session."""

@@ -41,7 +41,6 @@ class Wanted:
 def _root_logger_as_before() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    root.handlers.clear()
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -89,7 +88,10 @@ def test_context_variables_are_in_every_entry(entries: Entries) -> None:
     assert entries()[0]["run_id"] == "r1"
 
 
-def test_without_set_up_nothing_reaches_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_set_up_nothing_reaches_stdout(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
     try:
         raise ConnectionError(f"postgresql://u:{CANARY}@h/d".lower())
     except ConnectionError:
@@ -149,7 +151,10 @@ def test_other_libraries_pass_from_warning_on_and_are_redacted(entries: Entries)
     assert (entry["logger"], entry["event"]) == ("alembic", f"url postgresql://u:{REDACTED}@h/d")
 
 
-def test_an_entry_that_cannot_be_formed_is_not_shown_raw(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_entry_that_cannot_be_formed_is_not_shown_raw(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
     configure_logging(Wanted())
     logging.getLogger("alembic").warning("%d rows", CANARY)
 

@@ -211,7 +211,7 @@ def test_arguments_beat_the_environment(given: Given) -> None:
 
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError):
-        setattr(Settings(), "max_workers", 3)
+        Settings().max_workers = 3
 
 
 def test_settings_are_read_once(given: Given) -> None:

@@ -25,12 +25,11 @@ def named(warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(server_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """No DATABASE_URL, and a home of its own."""
-    monkeypatch.setenv("WDH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("WDH_HOME", str(server_home))
     get_settings.cache_clear()
-    yield tmp_path / "home"
-    EmbeddedPostgres(tmp_path / "home").stop()
+    yield server_home
     get_settings.cache_clear()
 
 

@@ -95,6 +95,7 @@ def test_taken_port_is_changed(server: EmbeddedPostgres) -> None:
     port = process_of(server).port
     server.stop()
     with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(("127.0.0.1", port))
         taken.listen()
         assert server.start() != url
@@ -121,11 +122,11 @@ def test_process_number_given_to_another_program_is_seen_through(server: Embedde
 
 def test_half_made_data_folder_is_begun_anew(server: EmbeddedPostgres) -> None:
     server.home.mkdir(parents=True)
-    for half_made in ("data.partial", "data"):
+    for half_made in ("data.partial-killed", "data"):
         (server.folder / half_made / "base").mkdir(parents=True)
 
     assert ask(server.start(), "select 1") == 1
-    assert not (server.folder / "data.partial").exists()
+    assert not list(server.folder.glob("data.partial*"))
 
 
 def test_missing_database_is_made_again(server: EmbeddedPostgres) -> None:

@@ -86,6 +86,7 @@ def test_a_click_loads_what_the_command_line_would(hub: Hub, dagster: str, page:
 
     assert hub.query("select count(*) from business.规模明细") == [(planned["rows"]["read"],)]
     assert hub.etl("--execute").report["status"] == "unchanged"
+    assert hub.etl("--execute", "--force").report["status"] == "loaded"
     page.goto(f"{dagster}/runs")
     expect(page.get_by_text(f"{DOMAIN}_job")).to_have_count(2, timeout=30_000)
 

@@ -64,12 +64,7 @@ def run_domain(request: FileRequest, place: Workplace, settings: Settings, progr
     run = FileRun(request, place)
     progress.begin(request.domain)
     try:
-        if request.execute:
-            deferred("work_data_hub.orchestration.dagster_runs:run_in_dagster")(run, settings)
-        else:
-            for stage in (run.find, run.read, run.refine, run.publish):
-                progress.step(stage.__name__)
-                stage()
+        _go(run, settings, progress)
         return run.report()
     except WorkDataHubError as error:
         log.info("domain.failed", domain=request.domain, error=str(error))
@@ -77,6 +72,25 @@ def run_domain(request: FileRequest, place: Workplace, settings: Settings, progr
     finally:
         run.close()
         progress.end()
+
+
+def _go(run: FileRun, settings: Settings, progress: Progress) -> None:
+    """Executed runs are runs of the Dagster job; plans, and repeats with nothing to load, do without Dagster."""
+    if run.request.execute and not _repeats(run):
+        progress.step("execute")
+        deferred("work_data_hub.orchestration.dagster_runs:run_in_dagster")(run, settings)
+        return
+    for stage in (run.find, run.read, run.refine, run.publish):
+        progress.step(stage.__name__)
+        stage()
+
+
+def _repeats(run: FileRun) -> bool:
+    try:
+        return run.seems_unchanged()
+    except WorkDataHubError:
+        # The run itself meets the same error, and Dagster's history then shows it.
+        return False
 
 
 def check_database_and_say(settings: Settings) -> None:

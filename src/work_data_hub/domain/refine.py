@@ -173,7 +173,9 @@ def _outcome(domain: Domain, bronze: Bronze, run: RefineRun, *, rows: pd.DataFra
         unresolved_names=identified[-1].unresolved_names if identified else (),
         sums=exact_sums(gold, [column.name for column in domain.stored if column.kind is Kind.MONEY]),
         unknown_headings=tuple(h for h in bronze.unknown_headings if h not in domain.ignored_headings),
-        missing_headings=tuple(column.name for column in domain.read if column.name not in bronze.frame.columns),
+        missing_headings=tuple(
+            column.name for column in domain.read if column.stored and column.name not in bronze.frame.columns
+        ),
     )
 
 

@@ -127,9 +127,9 @@ class EmbeddedPostgres:
         """Make the data folder; it gets its name when it is whole, so a half-made one is begun anew."""
         user = server_user(self.data)
         self._make_folder(user)
-        partial = self.folder / "data.partial"
-        for leftover in (partial, self.data):
-            self._remove_leftover(leftover)
+        self._remove_leftovers()
+        # A name of its own: an initdb whose caller was killed may still be writing to the last one.
+        partial = self.folder / f"data.partial-{secrets.token_hex(4)}"
         _write_secret(self.folder / "password", secrets.token_urlsafe(24), user=None)
         copy = self.folder / "password.init"
         _write_secret(copy, (self.folder / "password").read_text(), user=user)
@@ -151,11 +151,11 @@ class EmbeddedPostgres:
         # Others may pass through to `data`, which the server's user owns, and see nothing here.
         self.folder.chmod(0o711)
 
-    def _remove_leftover(self, folder: Path) -> None:
-        if (folder / "global" / "pg_control").exists() and folder == self.data:
-            raise self._failure(f"{folder} holds a database without its PG_VERSION", hint="restore it from a backup")
-        if folder.exists():
-            shutil.rmtree(folder)
+    def _remove_leftovers(self) -> None:
+        if (self.data / "global" / "pg_control").exists():
+            raise self._failure(f"{self.data} holds a database without its PG_VERSION", hint="restore it from a backup")
+        for leftover in (self.data, *self.folder.glob("data.partial*")):
+            shutil.rmtree(leftover, ignore_errors=True)
 
     def _initdb_options(self) -> list[str]:
         version = self._run("postgres", "--version").split()[2]

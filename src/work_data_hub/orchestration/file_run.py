@@ -75,18 +75,7 @@ class FileRun:
     def find(self) -> None:
         """Choose the workbook; an executed run also takes the month, and both see whether it is loaded already."""
         with self._stage("find"):
-            source = source_for(self.place.config_dir, self.request.domain)
-            if self.request.file is not None:
-                self.found = direct_file(self.request.file, source=source)
-            else:
-                self.found = find_workbooks(
-                    source,
-                    data_root=self.place.data_root,
-                    period=_required_period(self.request),
-                    version=self.request.version,
-                    selection=self.request.file_selection,
-                    max_files=self.request.max_files,
-                )
+            self.found = self._choose()
             self._log.info("workbook.found", file=[f.label for f in self.found.files], reason=self.found.reason)
             if self.request.period is not None:
                 self._look_at_warehouse(self.request.period)
@@ -133,6 +122,14 @@ class FileRun:
                 self.effects = self._count(plan)
             self._log.info("load.committed" if self.request.execute else "load.planned", **self._effect_facts(plan))
 
+    def seems_unchanged(self) -> bool:
+        """A quick look, without the lock, whether the same input is loaded already; False when it cannot tell."""
+        if self.request.period is None or self.request.force:
+            return False
+        self.found = self._choose()
+        last = self._planned_last_load(self.request.period)
+        return last is not None and last.fingerprint == self._fingerprint
+
     def close(self) -> None:
         """Give the warehouse back."""
         if self._session is not None:
@@ -169,6 +166,19 @@ class FileRun:
         )
 
     # -- parts of the stages
+
+    def _choose(self) -> Found:
+        source = source_for(self.place.config_dir, self.request.domain)
+        if self.request.file is not None:
+            return direct_file(self.request.file, source=source)
+        return find_workbooks(
+            source,
+            data_root=self.place.data_root,
+            period=_required_period(self.request),
+            version=self.request.version,
+            selection=self.request.file_selection,
+            max_files=self.request.max_files,
+        )
 
     def _look_at_warehouse(self, period: Period) -> None:
         if self.request.execute:

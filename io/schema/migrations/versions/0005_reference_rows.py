@@ -61,5 +61,5 @@ def merged(known: str, invented: str, *, key: str) -> list[dict[str, str | None]
 
 def insert(schema: str, table: str, rows: list[dict[str, str | None]]) -> None:
     """Insert the rows; PostgreSQL reads the numbers and dates from their text."""
-    columns = [sa.column(name, sa.types.NullType()) for name in rows[0]]
+    columns = [sa.column(name, sa.String()) for name in rows[0]]
     op.bulk_insert(sa.table(table, *columns, schema=schema), rows)
