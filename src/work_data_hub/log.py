@@ -29,7 +29,7 @@ _SECRET_WORD = (
     r"password|passwd|passphrase|pwd|token|api[_-]?key|secret|credential|private[_-]?key|authorization|cookie"
 )
 _SECRET_KEY = re.compile(rf"(?i){_SECRET_WORD}|DATABASE_URL|salt$|WDH_.*_SALT|WDH_PROVIDER_.*_TOKEN")
-# scheme://user:password@ — up to the last @, for a password may hold one.
+# scheme://user:…@ up to the last @, for a password may hold one.
 _URL_PASSWORD = re.compile(r"(://[^\s:/@]{0,200}:)\S{1,5000}@")
 _QUOTED = r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\""
 _PAIR = re.compile(

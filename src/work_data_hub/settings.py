@@ -42,7 +42,7 @@ def _postgres_url(secret: SecretStr) -> SecretStr:
     """The URL with the scheme psycopg2 reads; raise ValueError, without the URL, where it is none."""
     scheme, separator, rest = secret.get_secret_value().partition("://")
     if not separator or scheme.partition("+")[0].lower() not in _POSTGRES_SCHEMES:
-        raise ValueError("is not a PostgreSQL URL; write postgresql://user:password@host:port/database")
+        raise ValueError("is not a PostgreSQL URL; write postgresql://<user>:<password>@<host>:<port>/<database>")
     try:
         _ = urlsplit(f"postgresql://{rest}").port if "," not in rest else None
     except ValueError:

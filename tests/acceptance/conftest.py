@@ -1,9 +1,11 @@
 """A hub: the command line as users start it, on a data root and a database of the test's own."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,9 @@ import psycopg2
 import pytest
 from psycopg2 import sql
 
+from work_data_hub.cli.app import run
 from work_data_hub.io.sample_drop import SampleDrop, write_sample_drop
+from work_data_hub.settings import get_settings
 
 PROJECT = Path(__file__).parent.parent.parent
 DOMAIN = "annuity_performance"
@@ -60,6 +64,24 @@ class Hub:
         return [sys.executable, "-m", "work_data_hub", *arguments]
 
     def wdh(self, *arguments: str, **extra: str) -> Answer:
+        """Run a command in this process, through the same door as a process of its own."""
+        stdout, stderr, kept, folder = io.StringIO(), io.StringIO(), dict(os.environ), Path.cwd()
+        os.environ.clear()
+        os.environ.update(self.environment(**extra))
+        os.chdir(self.home)
+        get_settings.cache_clear()
+        try:
+            with redirect_stdout(stdout), redirect_stderr(stderr):
+                code = run(list(arguments))
+        finally:
+            os.chdir(folder)
+            os.environ.clear()
+            os.environ.update(kept)
+            get_settings.cache_clear()
+        return Answer(code=code, stdout=stdout.getvalue(), stderr=stderr.getvalue())
+
+    def process(self, *arguments: str, **extra: str) -> Answer:
+        """Run a command as users do, in a process of its own."""
         done = subprocess.run(
             self.command(*arguments),
             env=self.environment(**extra),
@@ -71,7 +93,8 @@ class Hub:
         return Answer(code=done.returncode, stdout=done.stdout, stderr=done.stderr)
 
     def etl(self, *arguments: str, period: str = "202410", **extra: str) -> Answer:
-        return self.wdh("etl", "--domains", DOMAIN, "--period", period, "--report", "json", *arguments, **extra)
+        start = self.process if "WDH_FAULT" in extra else self.wdh
+        return start("etl", "--domains", DOMAIN, "--period", period, "--report", "json", *arguments, **extra)
 
     def sample(self, *, rows: int = 300, period: str = "202410", **options: Any) -> SampleDrop:
         return write_sample_drop(self.data, period=period, rows=rows, only=("annuity_performance",), **options)

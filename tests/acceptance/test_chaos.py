@@ -66,7 +66,8 @@ def _wait_until_alone(hub: Hub) -> None:
 def _facts(hub: Hub) -> tuple[int, int]:
     """The month's rows as a number that changes when any business cell does."""
     rows, content = hub.query(
-        "select count(*), sum(hashtextextended((to_jsonb(f) - '{id,created_at,updated_at,_load_id,_source_file}'::text[])"
-        "::text, 0)::numeric) from business.规模明细 as f"
+        "select count(*), sum(hashtextextended("
+        " (to_jsonb(f) - '{id,created_at,updated_at,_load_id,_source_file}'::text[])::text, 0)::numeric)"
+        " from business.规模明细 as f"
     )[0]
     return rows, content

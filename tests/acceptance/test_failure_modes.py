@@ -63,7 +63,7 @@ def test_exception_midway_rolls_everything_back(hub: Hub) -> None:
     hub.sample()
     connection = psycopg2.connect(hub.url)
     with connection, connection.cursor() as cursor:
-        cursor.execute("alter table mapping.组合计划 add constraint refuse check (组合名称 is null)")
+        cursor.execute("alter table mapping.组合计划 add constraint refuse check (组合代码 like 'QTAN%')")
     connection.close()
     before = hub.contents()
 
@@ -90,7 +90,7 @@ def test_wrong_database_is_refused_by_its_migration_head(hub: Hub) -> None:
     hub.sample()
     connection = psycopg2.connect(hub.url)
     with connection, connection.cursor() as cursor:
-        cursor.execute("update public.wdh_alembic_version set version_num = '0000'")
+        cursor.execute("update public.wdh_alembic_version set version_num = '0003'")
     connection.close()
 
     for flags in ([], ["--execute"]):

@@ -68,6 +68,16 @@ def test_plan_execute_again_and_correction(hub: Hub) -> None:
     assert hub.query("select count(*) from ledger.loads") == [(2,)]
 
 
+def test_the_same_in_processes_of_their_own(hub: Hub) -> None:
+    drop = hub.sample()
+    command = ["etl", "--domains", DOMAIN, "--period", "202410", "--report", "json"]
+
+    answers = [hub.process(*command), hub.process(*command, "--execute"), hub.process(*command, "--execute")]
+
+    assert [answer.report["status"] for answer in answers] == ["planned", "loaded", "unchanged"]
+    assert hub.query("select count(*) from business.规模明细") == [(drop.sheet(DOMAIN, "V2").rows,)]
+
+
 def test_another_month_is_left_alone(hub: Hub) -> None:
     hub.sample()
     hub.sample(period="202411", seed=9)

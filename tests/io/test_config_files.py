@@ -130,7 +130,7 @@ def test_a_wrong_value_names_file_and_key(tmp_path: Path, old: str, new: str, wo
 def test_a_wrong_file_is_refused(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "data_sources.yml").write_text(text, encoding="utf-8")
 
-    with pytest.raises(ConfigError, match="data_sources.yml") as caught:
+    with pytest.raises(ConfigError, match=r"data_sources\.yml") as caught:
         load_sources(tmp_path)
 
     assert words in str(caught.value)
@@ -161,7 +161,7 @@ def test_an_unknown_domain_names_the_known_ones() -> None:
     ],
 )
 def test_a_wrong_mapping_names_file_and_key(tmp_path: Path, text: str, words: str) -> None:
-    with pytest.raises(ConfigError, match="branches.yml") as caught:
+    with pytest.raises(ConfigError, match=r"branches\.yml") as caught:
         mapping(tmp_path, text)
 
     assert words in str(caught.value)

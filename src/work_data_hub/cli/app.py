@@ -80,7 +80,8 @@ def _told(wrong: WorkDataHubError | ClickException) -> int:
 def _unexpected(bug: Exception, *, debug: bool) -> int:
     if debug:
         traceback.print_exception(bug)
-    print(f"[UNEXPECTED] {type(bug).__name__} | hint: run it again with --debug and report what it shows", file=sys.stderr)
+    sentence = f"[UNEXPECTED] {type(bug).__name__} | hint: run it again with --debug and report what it shows"
+    print(sentence, file=sys.stderr)
     return 1
 
 

@@ -119,7 +119,10 @@ def _requests(options: EtlOptions, settings: Settings, run_id: str) -> list[File
         lock_wait_seconds=options.lock_wait_seconds,
         rejects_folder=Path(options.rejects) if options.rejects else None,
     )
-    return [replace(request, domain=name) for name in _domains(options, settings)]
+    names = _domains(options, settings)
+    if request.period is None and request.file is None and names:
+        raise UsageError("the month is missing", field="--period", hint="add --period YYYYMM, or --file PATH")
+    return [replace(request, domain=name) for name in names]
 
 
 def _domains(options: EtlOptions, settings: Settings) -> list[str]:

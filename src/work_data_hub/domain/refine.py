@@ -88,10 +88,11 @@ class CheckMonth:
         bronze: Bronze = context.facts["bronze"]
         column, row = self.domain.load.column, bronze.frame.iloc[at]
         month = df[column].iloc[at]
+        named = Period.of(month) if pd.notna(month) else None
         future = pd.notna(month) and month > context.facts["run"].today
         found = "a month to come" if future else "another month"
         return WrongMonth(
-            f"{rows} rows name {found}: {column} is {Period.of(month) if pd.notna(month) else '(blank)'}, "
+            f"{rows} rows name {found}: {column} is {named or '(blank)'}, "
             f"the run is for {expected}",
             domain=self.domain.name,
             file=row[SOURCE_FILE],
@@ -101,7 +102,7 @@ class CheckMonth:
             field=column,
             input_data=str(row[column]),
             rule="every row's month is the month of its folder, and not in the future",
-            hint=f"correct the rows, or load the file with --period {Period.of(month).yyyymm if pd.notna(month) else ''}",
+            hint=f"correct the rows, or load the file with --period {named.yyyymm if named else 'YYYYMM'}",
         )
 
 

@@ -19,7 +19,7 @@ RULES: dict[str, Rule] = {
         Rule(
             code="WDH-V101",
             title="日期无法识别 · date not recognised",
-            requirement="202410, 2024-10, 2024/10, 2024.10, 2024年10月, 24年10月, with a day or without, or an Excel date",
+            requirement="202410, 2024-10, 2024/10, 2024.10, 2024年10月, 24年10月, with or without a day, an Excel date",
             hint="write the month as 202410",
         ),
         Rule(

@@ -195,9 +195,12 @@ class _Scanner:
         return int(found[1])
 
     def _widths(self, block: bytes) -> None:
-        for letters in set(_WIDE.findall(block)):
-            column = column_index(letters.decode())
-            self.scan.columns = max(self.scan.columns, column + 1)
+        wide = max((column_index(letters.decode()) + 1 for letters in set(_WIDE.findall(block))), default=0)
+        if wide > self.scan.columns:
+            # Only now tell cells with a value from those that merely have a style.
+            filled = set(self.tags.filled_wide.findall(block))
+            columns = (column_index(letters.decode()) + 1 for letters in filled)
+            self.scan.columns = max(self.scan.columns, *columns) if filled else self.scan.columns
         if self.scan.columns > MAX_COLUMNS:
             raise self._refused(
                 f"a cell stands far to the right, in column {self.scan.columns}",
@@ -259,6 +262,7 @@ class _Tags:
         self.table = re.compile(rb"<%bsheetData\b[^>]*?(/?)>" % p)
         self.table_end = b"</" + prefix + b"sheetData"
         self.merge = re.compile(rb'<%bmergeCell\b[^>]*?\sref="([A-Z]+[0-9]+:[A-Z]+[0-9]+)"' % p)
+        self.filled_wide = re.compile(rb'r="([A-Z]{2,})[0-9]+"[^>]*>\s*<%b(?:v|is|f)\b' % p)
         self.value = re.compile(rb"<%bv[^>]*>([^<]*)<" % p)
         self.any_cell = re.compile(rb"<%bc\b([^>]*?)(?:/>|>(.*?)</%bc>)" % (p, p), re.DOTALL)
         self.calculated = re.compile(
