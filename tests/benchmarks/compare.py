@@ -109,7 +109,9 @@ def _empty(url: str) -> None:
     connection = psycopg2.connect(url)
     with connection, connection.cursor() as cursor:
         cursor.execute("drop table if exists floor")
-        cursor.execute("truncate business.规模明细, ledger.loads, mapping.年金计划, mapping.组合计划, customer.客户明细")
+        cursor.execute(
+            "truncate business.规模明细, ledger.loads, mapping.年金计划, mapping.组合计划, customer.客户明细"
+        )
     connection.autocommit = True
     with connection.cursor() as cursor:
         cursor.execute("checkpoint")

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from psycopg2.errors import CheckViolation
-
 from tests.performance_rows import performance_rows, refined
+
 from work_data_hub.domain.catalog.annuity_performance import ANNUITY_PERFORMANCE
 from work_data_hub.domain.plans import LoadMode, LoadPlan, ReferencePlan
 from work_data_hub.domain.references import candidates

@@ -1,3 +1,6 @@
+import contextlib
+import random
+import zipfile
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from work_data_hub.errors import (
     HeadingsMissing,
     NoDataRows,
     SheetMissing,
+    SourceError,
     UnreadableWorkbook,
     WorkDataHubError,
 )
@@ -297,6 +301,21 @@ def test_an_error_the_reader_does_not_know_names_its_cell(tmp_path: Path) -> Non
     rows = texts(1, *HEAD) + '<row r="2"><c r="C2" t="e"><v>#SPILL!</v></c></row>'
 
     assert "规模明细!C2: the error #SPILL!" in refusal(write_xml(tmp_path / "a.xlsx", rows), UnreadableWorkbook)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_is_damaged_inside_is_one_kind_of_error(tmp_path: Path, seed: int) -> None:
+    path = write_rows(tmp_path / "a.xlsx", [HEAD, ["1", "A", 1], ["1", "#N/A", "=C2"], [True, "B", "1,2"]])
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: bytearray(archive.read(name)) for name in archive.namelist()}
+    chance = random.Random(seed)
+    part = parts[chance.choice(["xl/workbook.xml", "xl/styles.xml", *["xl/worksheets/sheet1.xml"] * 3])]
+    for _ in range(3):
+        part[chance.randrange(len(part))] = chance.choice(b'<>/"=09AZrsv ')
+    damaged = write_parts(tmp_path / "b.xlsx", {name: bytes(content) for name, content in parts.items()})
+
+    with contextlib.suppress(SourceError):
+        assert len(read(damaged).frame) <= 3
 
 
 def test_a_domain_is_read_by_its_declaration(tmp_path: Path) -> None:

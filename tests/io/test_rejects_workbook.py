@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from openpyxl import load_workbook
-
 from tests.performance_rows import performance_rows, refined
+
 from work_data_hub.io.rejects_workbook import write_rejects
 
 pytestmark = pytest.mark.unit
@@ -26,6 +26,7 @@ def test_the_bad_cell_is_coloured_and_says_why(workbook: Path) -> None:
     good = sheet.cell(2, headings.index("客户名称") + 1)
 
     assert bad.fill.fgColor.rgb == "FFFFC7CE"
+    assert bad.comment is not None
     assert "WDH-V201" in bad.comment.text
     assert good.fill.fill_type is None
 

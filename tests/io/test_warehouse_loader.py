@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pandas as pd
 import psycopg2
@@ -15,12 +16,12 @@ from work_data_hub.io.warehouse_loader import WarehouseLoader
 pytestmark = pytest.mark.integration
 
 
-def samples(*amounts: str, **columns: object) -> pd.DataFrame:
+def samples(*amounts: str, **columns: Any) -> pd.DataFrame:
     rows = pd.DataFrame(
         {
             "id": range(1, len(amounts) + 1),
             "name": [f"甲{at}" for at in range(len(amounts))],
-            "amount": pd.array([Decimal(text) for text in amounts], dtype=pd.ArrowDtype(pa.decimal128(18, 2))),
+            "amount": pd.Series([Decimal(text) for text in amounts], dtype=pd.ArrowDtype(pa.decimal128(18, 2))),
             "day": [date(2024, 10, 1)] * len(amounts),
         }
     )

@@ -20,6 +20,7 @@ from work_data_hub.errors import UsageError, WarehouseError
 from work_data_hub.io.database import describe_database
 from work_data_hub.io.embedded_postgres import EmbeddedPostgres
 from work_data_hub.io.sample_drop import write_sample_drop
+from work_data_hub.io.schema_head import schema_folder
 from work_data_hub.orchestration.places import workplace
 from work_data_hub.orchestration.requests import FileRequest, Workplace
 from work_data_hub.settings import Settings
@@ -110,7 +111,9 @@ def _demo_settings(settings: Settings, folder: Path | None) -> Settings:
         )
     home = (folder or settings.home / "demo").resolve()
     home.mkdir(parents=True, exist_ok=True)
-    return settings.model_copy(update={"home": home, "data_root": home / "data", "dagster_home": None})
+    config = settings.config_dir if settings.config_dir.is_dir() else schema_folder().parent.parent / "config"
+    ours = {"home": home, "data_root": home / "data", "dagster_home": None, "config_dir": config}
+    return settings.model_copy(update=ours)
 
 
 @contextmanager

@@ -70,10 +70,22 @@ def _domain(console: Console, domain: DomainReport, *, planned: bool, quiet: boo
     if domain.reason:
         console.print(f"  chosen   {domain.reason}")
     if domain.rows_read:
-        console.print(
-            f"  rows     read {domain.rows_read:,} · rejected {domain.rows_rejected:,} · loaded {domain.rows_loaded:,}"
-        )
-    _effects(console, domain, planned=planned, plain=plain)
+        _rows(console, domain)
+        _effects(console, domain, planned=planned, plain=plain)
+        _noticed(console, domain)
+    if domain.rejects_path:
+        console.print(f"  rejects  {domain.rejects_path}")
+    if show_sql:
+        console.print("\n".join(f"  sql      {statement}" for statement in domain.sql))
+    _complain(domain)
+
+
+def _rows(console: Console, domain: DomainReport) -> None:
+    counts = {"read": domain.rows_read, "rejected": domain.rows_rejected, "loaded": domain.rows_loaded}
+    console.print("  rows     " + " · ".join(f"{word} {rows:,}" for word, rows in counts.items()))
+
+
+def _noticed(console: Console, domain: DomainReport) -> None:
     if domain.identity:
         found = " · ".join(f"{source} {rows:,}" for source, rows in domain.identity.items() if rows)
         console.print(f"  company  {found}")
@@ -84,11 +96,6 @@ def _domain(console: Console, domain: DomainReport, *, planned: bool, quiet: boo
         console.print(f"  warning  {warning}")
     if domain.sums.get("期末资产规模") is not None:
         console.print(f"  sum      期末资产规模 {domain.sums['期末资产规模']:,}")
-    if domain.rejects_path:
-        console.print(f"  rejects  {domain.rejects_path}")
-    if show_sql:
-        console.print("\n".join(f"  sql      {statement}" for statement in domain.sql))
-    _complain(domain)
 
 
 def _complain(domain: DomainReport) -> None:

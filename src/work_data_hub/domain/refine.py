@@ -13,7 +13,7 @@ from work_data_hub.domain.findings import Counted, Rejected, reject_table, rejec
 from work_data_hub.domain.identity.cascade import Identified
 from work_data_hub.domain.kinds import DATE_DTYPE, parse_column
 from work_data_hub.domain.period import Period
-from work_data_hub.domain.pipelines import Pipeline, PipelineConfig, PipelineContext, PipelineResult
+from work_data_hub.domain.pipelines import DataFrameStep, Pipeline, PipelineConfig, PipelineContext, PipelineResult
 from work_data_hub.domain.run import IDENTITY_CONFIDENCE, IDENTITY_SOURCE, Outcome, RefineRun
 from work_data_hub.domain.spec import Column, Domain, Kind
 from work_data_hub.errors import NoDataRows, WrongMonth
@@ -37,7 +37,13 @@ def refine(
         pipeline_name=domain.name, execution_id=run.run_id, facts={"run": run, "bronze": bronze, "domain": domain}
     )
     pipeline = Pipeline(domain.name, PipelineConfig(stop_on_error=True), emit=emit, clock=clock)
-    for step in (ParseCells(domain=domain), CheckMonth(domain=domain), *domain.steps, CheckRequired(domain=domain)):
+    steps: tuple[DataFrameStep, ...] = (
+        ParseCells(domain=domain),
+        CheckMonth(domain=domain),
+        *domain.steps,
+        CheckRequired(domain=domain),
+    )
+    for step in steps:
         pipeline.add_step(step)
     result: PipelineResult = pipeline.run(bronze.frame, context)
     result.raise_first()
@@ -92,8 +98,7 @@ class CheckMonth:
         future = pd.notna(month) and month > context.facts["run"].today
         found = "a month to come" if future else "another month"
         return WrongMonth(
-            f"{rows} rows name {found}: {column} is {named or '(blank)'}, "
-            f"the run is for {expected}",
+            f"{rows} rows name {found}: {column} is {named or '(blank)'}, the run is for {expected}",
             domain=self.domain.name,
             file=row[SOURCE_FILE],
             sheet=row[SOURCE_SHEET],

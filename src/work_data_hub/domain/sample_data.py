@@ -1,6 +1,8 @@
 """The sample CSV: id, name, amount, day; one row per sample."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -13,7 +15,7 @@ from work_data_hub.domain.pipelines import PipelineContext
 from work_data_hub.errors import DataError, HeadingsMissing
 
 COLUMNS = ("id", "name", "amount", "day")
-_PARSERS = {
+_PARSERS: dict[str, tuple[Callable[[str], Any], Any]] = {
     "id": (int, "Int64"),
     "name": (lambda written: written.strip() or None, "string"),
     "amount": (parse_number, pd.ArrowDtype(pa.decimal128(18, 2))),

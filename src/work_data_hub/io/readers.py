@@ -99,11 +99,17 @@ def _heading_rows(workbook: Workbook, scan: SheetScan) -> list[HeadingRow]:
     shared = shared_texts(workbook, wanted)
     rows = []
     for number, cells in raw:
-        texts = {column: shared.get(int(text), "") if kind == "s" else text for column, (kind, text) in cells.items()}
+        texts = {column: _text(kind, text, shared) for column, (kind, text) in cells.items()}
         filled = {column: text for column, text in texts.items() if fold(text)}
         if filled:
             rows.append(HeadingRow(number=number, texts=filled))
     return rows
+
+
+def _text(kind: str, text: str, shared: Mapping[int, str]) -> str:
+    if kind != "s":
+        return text
+    return shared.get(int(text), "") if text.isdecimal() else ""
 
 
 def _state(path: Path, label: str) -> tuple[int, int, int]:

@@ -100,7 +100,7 @@ def file_job(domain: Domain, *, desk: Any = None) -> JobDefinition:
     def file_graph() -> None:
         publish(refine(read(find())))
 
-    resources = {"io_manager": mem_io_manager}
+    resources: dict[str, ResourceDefinition] = {"io_manager": mem_io_manager}
     if desk is not None:
         resources["desk"] = ResourceDefinition.hardcoded_resource(desk)
     return file_graph.to_job(
