@@ -14,6 +14,7 @@ import pytest
 from psycopg2.extensions import parse_dsn
 from pytest_postgresql import factories
 
+from tests.hub import Hub
 from work_data_hub.io.embedded_postgres import EmbeddedPostgres
 from work_data_hub.io.marked_databases import TEST_NAME, mark_as_test, require_test_database
 from work_data_hub.io.migrations import upgrade
@@ -122,3 +123,11 @@ def warehouse(warehouse_url: str) -> Iterator[Connection]:
     with closing(connect(warehouse_url, application_name="wdh tests")) as connection:
         require_test_database(connection)
         yield connection
+
+
+@pytest.fixture
+def hub(warehouse_url: str, tmp_path: Path) -> Hub:
+    """The command line on an empty data root and a migrated warehouse."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return Hub(home=home, data=tmp_path / "data", url=warehouse_url)

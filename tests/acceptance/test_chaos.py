@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from tests.acceptance.conftest import DOMAIN, Hub
+from tests.hub import DOMAIN, Hub
 
 pytestmark = pytest.mark.chaos
 

@@ -7,7 +7,7 @@ import time
 
 import psycopg2
 import pytest
-from tests.acceptance.conftest import DOMAIN, Hub
+from tests.hub import DOMAIN, Hub
 
 from work_data_hub.io.faults import POINTS
 from work_data_hub.io.locks import load_lock_key

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 from openpyxl import load_workbook
-from tests.acceptance.conftest import DOMAIN, Hub
+from tests.hub import DOMAIN, Hub
 
 pytestmark = pytest.mark.integration
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
-from tests.acceptance.conftest import DOMAIN, Hub
+from tests.hub import DOMAIN, Hub
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [

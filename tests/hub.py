@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
-import pytest
 from psycopg2 import sql
 
 from work_data_hub.cli.app import run
 from work_data_hub.io.sample_drop import SampleDrop, write_sample_drop
 from work_data_hub.settings import get_settings
 
-PROJECT = Path(__file__).parent.parent.parent
+PROJECT = Path(__file__).parent.parent
 DOMAIN = "annuity_performance"
 BOOKKEEPING = {"public.pipeline_executions", "public.data_quality_metrics"}
 
@@ -131,11 +130,3 @@ class Hub:
             for table in self.counts()
             if table not in BOOKKEEPING
         }
-
-
-@pytest.fixture
-def hub(warehouse_url: str, tmp_path: Path) -> Hub:
-    """An empty data root and a migrated warehouse."""
-    home = tmp_path / "home"
-    home.mkdir()
-    return Hub(home=home, data=tmp_path / "data", url=warehouse_url)
