@@ -5,15 +5,13 @@ import subprocess
 import sys
 
 from work_data_hub.cli.doors import open_door
-from work_data_hub.orchestration.dagster_instance import HOME_VARIABLE, STORAGE_VARIABLE, dagster_home
+from work_data_hub.orchestration.dagster_instance import dagster_environment, dagster_home
 
 
 def run_dev(*, port: int, host: str) -> int:
     """Run `dagster dev` over our definitions until it ends; returns its exit code."""
     settings = open_door()
-    environment = {**os.environ, HOME_VARIABLE: str(dagster_home(settings)), "DAGSTER_DISABLE_TELEMETRY": "1"}
-    if settings.dagster_pg_url is not None:
-        environment[STORAGE_VARIABLE] = settings.dagster_pg_url.get_secret_value()
+    environment = os.environ | dagster_environment(settings)
     module = "work_data_hub.orchestration.definitions"
     command = [sys.executable, "-m", "dagster", "dev", "-m", module, "-p", str(port), "-h", host]
     print(f"Dagster on http://{host}:{port} · Ctrl-C stops it", file=sys.stderr)

@@ -15,6 +15,7 @@ from work_data_hub.domain.pipelines import PipelineContext
 from work_data_hub.errors import DataError, HeadingsMissing
 
 COLUMNS = ("id", "name", "amount", "day")
+REQUIRED = ("id", "name")
 _PARSERS: dict[str, tuple[Callable[[str], Any], Any]] = {
     "id": (int, "Int64"),
     "name": (lambda written: written.strip() or None, "string"),
@@ -25,7 +26,7 @@ _PARSERS: dict[str, tuple[Callable[[str], Any], Any]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidateSample:
-    """Type every column; raises DataError naming the first cell that cannot be read or is blank."""
+    """Type every column; raises DataError naming the first cell that cannot be read, or a blank id or name."""
 
     name: str = "validate sample"
 
@@ -38,7 +39,7 @@ class ValidateSample:
     def _typed(self, df: pd.DataFrame, name: str) -> pd.Series:
         parse, dtype = _PARSERS[name]
         values, unreadable = parse_distinct(df[name], parse, dtype=dtype)
-        wrong = unreadable | values.isna().to_numpy()
+        wrong = unreadable | values.isna().to_numpy() if name in REQUIRED else unreadable
         if wrong.any():
             at = int(wrong.argmax())
             raise DataError(
@@ -46,8 +47,8 @@ class ValidateSample:
                 domain="sample_data",
                 row_number=at + 2,
                 field=name,
-                input_data=str(df[name].iloc[at]),
-                rule=f"{name} is given and readable",
+                input_data=str(df[name].fillna("").iloc[at]),
+                rule=f"{name} is readable{', and given' if name in REQUIRED else ''}",
                 hint="correct the CSV file and load it again",
             )
         return values

@@ -1,5 +1,6 @@
 """Dagster's own home and storage: never in the warehouse, telemetry off."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from dagster import DagsterInstance
 from work_data_hub.io.whole_files import replace_file
 from work_data_hub.settings import Settings
 
-HOME_VARIABLE, STORAGE_VARIABLE = "DAGSTER_HOME", "WDH_DAGSTER_PG_URL"
+HOME_VARIABLE, STORAGE_VARIABLE = "DAGSTER_HOME", "WDH_DAGSTER_STORAGE_URL"
 
 
 def dagster_home(settings: Settings) -> Path:
@@ -30,9 +31,21 @@ def dagster_home(settings: Settings) -> Path:
     return home
 
 
+def dagster_environment(settings: Settings) -> dict[str, str]:
+    """The variables that a Dagster process needs beside our own settings; they hold a password."""
+    home = {HOME_VARIABLE: str(dagster_home(settings)), "DAGSTER_DISABLE_TELEMETRY": "1"}
+    if settings.dagster_pg_url is None:
+        return home
+    # SQLAlchemy 2.1 would take the plain scheme for psycopg 3.
+    _, _, rest = settings.dagster_pg_url.get_secret_value().partition("://")
+    return home | {STORAGE_VARIABLE: f"postgresql+psycopg2://{rest}"}
+
+
 @contextmanager
 def dagster_instance(settings: Settings) -> Iterator[DagsterInstance]:
     """The persisted instance, so that runs of the command line show in Dagster's pages."""
+    # Dagster reads its storage's URL from the environment, so that no password stands in its page.
+    os.environ.update(dagster_environment(settings))
     with DagsterInstance.from_config(str(dagster_home(settings))) as instance:
         yield instance
 

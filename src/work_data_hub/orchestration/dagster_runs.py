@@ -1,6 +1,6 @@
 """An executed run of the command line is a real run of the Dagster job, in the persisted instance."""
 
-from dagster import DagsterExecutionInterruptedError
+from dagster import DagsterExecutionInterruptedError, ResourceDefinition
 
 from work_data_hub.orchestration.dagster_instance import dagster_instance
 from work_data_hub.orchestration.file_jobs import GivenDesk, file_job
@@ -21,7 +21,7 @@ def run_in_dagster(run: FileRun, settings: Settings) -> None:
 def _run(run: FileRun, settings: Settings) -> None:
     request = run.request
     with dagster_instance(settings) as instance:
-        file_job(run.domain, desk=GivenDesk(run)).execute_in_process(
+        file_job(run.domain, desk=ResourceDefinition.hardcoded_resource(GivenDesk(run))).execute_in_process(
             run_config=_QUIET,
             instance=instance,
             raise_on_error=True,

@@ -6,4 +6,4 @@ from work_data_hub.orchestration.file_jobs import file_jobs
 from work_data_hub.orchestration.resources import settings_desk
 from work_data_hub.orchestration.sample_job import sample_pipeline_job
 
-defs = Definitions(jobs=[*file_jobs(), sample_pipeline_job], resources={"desk": settings_desk})
+defs = Definitions(jobs=[*file_jobs(settings_desk), sample_pipeline_job])

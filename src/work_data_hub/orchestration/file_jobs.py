@@ -61,10 +61,10 @@ class FileRunConfig(Config):
         )
 
 
-def file_job(domain: Domain, *, desk: Any = None) -> JobDefinition:
+def file_job(domain: Domain, *, desk: ResourceDefinition) -> JobDefinition:
     """The job `<domain>_job`: find → read → refine → publish, in one process, frames by reference.
 
-    `desk` opens the run; left out, the job takes the resource of that name from its Definitions.
+    `desk` gives what opens the run.
     """
 
     @op(name="find", required_resource_keys={"desk"}, description="Choose the workbook and take the month.")
@@ -100,20 +100,17 @@ def file_job(domain: Domain, *, desk: Any = None) -> JobDefinition:
     def file_graph() -> None:
         publish(refine(read(find())))
 
-    resources: dict[str, ResourceDefinition] = {"io_manager": mem_io_manager}
-    if desk is not None:
-        resources["desk"] = ResourceDefinition.hardcoded_resource(desk)
     return file_graph.to_job(
         name=f"{domain.name}_job",
         executor_def=in_process_executor,
-        resource_defs=resources,
+        resource_defs={"io_manager": mem_io_manager, "desk": desk},
         tags={"wdh/domain": domain.name},
     )
 
 
-def file_jobs() -> list[JobDefinition]:
+def file_jobs(desk: ResourceDefinition) -> list[JobDefinition]:
     """One job a declared domain."""
-    return [file_job(domain) for domain in DOMAINS.values()]
+    return [file_job(domain, desk=desk) for domain in DOMAINS.values()]
 
 
 class GivenDesk:

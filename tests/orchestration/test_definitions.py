@@ -1,0 +1,118 @@
+"""Dagster's side: the same jobs, the same rows, the same truth."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from dagster import DagsterInstance
+
+from tests.hub import DOMAIN, PROJECT, Hub
+from work_data_hub.io.postgres import Connection
+from work_data_hub.orchestration.dagster_instance import dagster_home
+from work_data_hub.orchestration.definitions import defs
+from work_data_hub.settings import get_settings
+
+
+@pytest.mark.unit
+def test_every_domain_has_a_job_of_four_ops() -> None:
+    job = defs.get_job_def(f"{DOMAIN}_job")
+
+    assert [node.name for node in job.nodes_in_topological_order] == ["find", "read", "refine", "publish"]
+    assert defs.get_job_def("sample_pipeline_job")
+
+
+@pytest.fixture
+def in_hub(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    """The hub's environment as this process's own."""
+    for name in ("DATABASE_URL", "WDH_HOME", "WDH_DATA_ROOT", "WDH_CONFIG_DIR"):
+        monkeypatch.setenv(name, hub.environment()[name])
+    get_settings.cache_clear()
+    return hub
+
+
+@pytest.mark.integration
+def test_the_job_plans_by_default_and_loads_on_request(in_hub: Hub) -> None:
+    drop = in_hub.sample()
+    job = defs.get_job_def(f"{DOMAIN}_job")
+    config = {"period": "202410"}
+
+    assert job.execute_in_process(run_config={"ops": {"find": {"config": config}}}).success
+    assert in_hub.query("select count(*) from business.规模明细") == [(0,)]
+    assert job.execute_in_process(run_config={"ops": {"find": {"config": config | {"execute": True}}}}).success
+
+    assert in_hub.query("select count(*) from business.规模明细") == [(drop.sheet(DOMAIN, "V2").rows,)]
+    assert in_hub.etl("--execute").report["status"] == "unchanged"
+
+
+@pytest.mark.integration
+def test_a_failing_job_says_our_sentence(in_hub: Hub) -> None:
+    in_hub.sample(faults=["missing_column"])
+
+    result = defs.get_job_def(f"{DOMAIN}_job").execute_in_process(
+        run_config={"ops": {"find": {"config": {"period": "202410", "execute": True}}}}, raise_on_error=False
+    )
+
+    failure = next(event for event in result.all_events if event.is_step_failure)
+    assert "HEADINGS_MISSING" in failure.step_failure_data.error_display_string
+    assert in_hub.query("select status from public.pipeline_executions") == [("failed",)]
+
+
+@pytest.mark.integration
+def test_the_sample_pipeline_loads_once(in_hub: Hub) -> None:
+    path = str(PROJECT / "tests/fixtures/sample_data.csv")
+    job = defs.get_job_def("sample_pipeline_job")
+
+    results = [
+        job.execute_in_process(run_config={"ops": {"read_csv_op": {"config": {"path": path}}}}) for _ in range(2)
+    ]
+
+    first, second = (result.output_for_node("load_to_db_op") for result in results)
+    assert first.rows_inserted == in_hub.query("select count(*) from public.sample_data")[0][0] > 0
+    assert (second.rows_inserted, second.rows_updated) == (0, 0)
+
+
+@pytest.mark.integration
+def test_executed_runs_of_the_command_line_are_in_the_instance(hub: Hub) -> None:
+    hub.sample()
+    hub.etl("--execute")
+
+    with DagsterInstance.from_config(str(hub.home / "dagster")) as instance:
+        runs = instance.get_runs()
+
+    assert [(run.job_name, run.status.value, run.tags["wdh/month"]) for run in runs] == [
+        (f"{DOMAIN}_job", "SUCCESS", "202410")
+    ]
+
+
+@pytest.mark.integration
+def test_dagster_keeps_its_runs_in_a_database_of_its_own_when_told(hub: Hub, warehouse: Connection) -> None:
+    hub.sample()
+    warehouse.rollback()
+    warehouse.autocommit = True
+    with warehouse.cursor() as cursor:
+        cursor.execute("create database wdh_test_dagster")
+    own = hub.url.rsplit("/", 1)[0] + "/wdh_test_dagster"
+
+    try:
+        assert hub.process(*_EXECUTE, WDH_DAGSTER_PG_URL=own).code == 0
+        runs = replace(hub, url=own).query("select pipeline_name, status from runs")
+    finally:
+        with warehouse.cursor() as cursor:
+            cursor.execute("drop database wdh_test_dagster with (force)")
+
+    assert runs == [(f"{DOMAIN}_job", "SUCCESS")]
+    assert not list((hub.home / "dagster").rglob("*.db"))
+
+
+_EXECUTE = ["etl", "--domains", DOMAIN, "--period", "202410", "--execute"]
+
+
+@pytest.mark.unit
+def test_a_dagster_page_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    settings = get_settings().model_copy(update={"home": tmp_path, "dagster_home": None})
+    page = dagster_home(settings) / "dagster.yaml"
+    assert "telemetry" in page.read_text(encoding="utf-8")
+
+    page.write_text("# mine\n", encoding="utf-8")
+
+    assert dagster_home(settings).joinpath("dagster.yaml").read_text(encoding="utf-8") == "# mine\n"
