@@ -54,7 +54,7 @@ _MARK = "# Written by WorkDataHub; remove this line to keep your own changes.\n"
 
 
 def _instance_settings(settings: Settings) -> dict[str, object]:
-    page: dict[str, object] = {"telemetry": {"enabled": False}}
+    page: dict[str, object] = {"telemetry": {"enabled": False}, "nux": {"enabled": False}}
     if settings.dagster_pg_url is not None:
         page["storage"] = {"postgres": {"postgres_url": {"env": STORAGE_VARIABLE}}}
     return page
