@@ -5,10 +5,11 @@ import pytest
 from pydantic import SecretStr
 
 from work_data_hub.errors import ConfigError, SchemaDrift
-from work_data_hub.io.database import describe_database, warehouse_url
+from work_data_hub.io.database import warehouse_url
 from work_data_hub.io.embedded_postgres import EmbeddedPostgres
 from work_data_hub.io.migrations import downgrade, require_head
 from work_data_hub.io.postgres import connect
+from work_data_hub.orchestration.places import describe_database
 from work_data_hub.settings import Settings
 
 pytestmark = pytest.mark.integration

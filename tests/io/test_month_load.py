@@ -8,11 +8,12 @@ from psycopg2.errors import CheckViolation
 from tests.performance_rows import performance_rows, refined
 
 from work_data_hub.domain.catalog.annuity_performance import ANNUITY_PERFORMANCE
+from work_data_hub.domain.loads import LoadEffects
 from work_data_hub.domain.plans import LoadMode, LoadPlan, ReferencePlan
 from work_data_hub.domain.references import candidates
 from work_data_hub.errors import ShrinkRefused
 from work_data_hub.io.faults import NO_FAULTS
-from work_data_hub.io.month_load import LoadEffects, count_effects, publish
+from work_data_hub.io.month_load import count_effects, publish
 from work_data_hub.io.postgres import Connection, transaction
 
 pytestmark = pytest.mark.integration

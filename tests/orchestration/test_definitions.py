@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from dagster import DagsterInstance
-
 from tests.hub import DOMAIN, PROJECT, Hub
+
 from work_data_hub.io.postgres import Connection
 from work_data_hub.orchestration.dagster_instance import dagster_home
 from work_data_hub.orchestration.definitions import defs

@@ -17,11 +17,10 @@ from work_data_hub.cli.render import Progress, aligned, render_report
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.report import DomainReport, RunReport
 from work_data_hub.errors import UsageError, WarehouseError
-from work_data_hub.io.database import describe_database
 from work_data_hub.io.embedded_postgres import EmbeddedPostgres
 from work_data_hub.io.sample_drop import write_sample_drop
 from work_data_hub.io.schema_head import schema_folder
-from work_data_hub.orchestration.places import workplace
+from work_data_hub.orchestration.places import describe_database, workplace
 from work_data_hub.orchestration.requests import FileRequest, Workplace
 from work_data_hub.settings import Settings
 

@@ -18,10 +18,9 @@ from work_data_hub.domain.plans import LoadMode
 from work_data_hub.domain.report import DomainReport, RunReport
 from work_data_hub.errors import UsageError, WorkDataHubError
 from work_data_hub.io.config_files import load_sources, source_for
-from work_data_hub.io.database import check_database, describe_database
 from work_data_hub.log import get_logger
 from work_data_hub.orchestration.file_run import FileRun
-from work_data_hub.orchestration.places import workplace
+from work_data_hub.orchestration.places import describe_database, workplace
 from work_data_hub.orchestration.requests import FileRequest, Tolerance, Workplace
 from work_data_hub.settings import Settings
 
@@ -95,7 +94,7 @@ def _repeats(run: FileRun) -> bool:
 
 def check_database_and_say(settings: Settings) -> None:
     """Print what a run needs of the database, line by line; raises WarehouseError when something is missing."""
-    for line in check_database(settings):
+    for line in deferred("work_data_hub.io.database:check_database")(settings):
         print(line)
 
 

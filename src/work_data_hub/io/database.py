@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from urllib.parse import urlsplit
 
 from work_data_hub.errors import ConfigError, WarehouseError
 from work_data_hub.io.database_check import Finding, examine
@@ -45,15 +44,6 @@ def named_url(settings: Settings) -> str | None:
             hint="set it; a server is started by ourselves in dev only",
         )
     return None
-
-
-def describe_database(url: str | None) -> dict[str, str] | None:
-    """The database's name and its server, for reports; None without a database."""
-    if url is None:
-        return None
-    parts = urlsplit(url)
-    server = f"{parts.hostname or 'local socket'}:{parts.port or 5432}"
-    return {"name": parts.path.lstrip("/") or (parts.username or ""), "server": server}
 
 
 def check_database(settings: Settings) -> Iterator[str]:

@@ -2,54 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from uuid import UUID
 
 from psycopg2.extras import execute_values
 
-from work_data_hub.domain.report import FileRead, TableEffect
+from work_data_hub.domain.loads import Fingerprint, LastLoad, LedgerEntry
+from work_data_hub.domain.report import TableEffect
 from work_data_hub.io.postgres import Connection, Cursor
 from work_data_hub.io.queries import query
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerEntry:
-    """One load, as the ledger keeps it; `fingerprint` says what it was made of."""
-
-    run_id: str
-    domain: str
-    period: date
-    actor: str
-    started_at: datetime
-    files: tuple[FileRead, ...]
-    rows_read: int
-    rows_rejected: int
-    fingerprint: "Fingerprint"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fingerprint:
-    """Everything that decides what a load writes: the same fingerprint again changes nothing."""
-
-    files: tuple[tuple[str, str], ...]  # (sha256, sheet) of each file, in order
-    code_version: str
-    config_version: str
-    declaration_version: str
-
-    @property
-    def versions(self) -> tuple[str, str, str]:
-        return self.code_version, self.config_version, self.declaration_version
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LastLoad:
-    """The newest committed load of a domain and month."""
-
-    load_id: int
-    fingerprint: Fingerprint
-    rows_read: int
-    rows_rejected: int
 
 
 def last_load(connection: Connection, *, domain: str, period: date) -> LastLoad | None:

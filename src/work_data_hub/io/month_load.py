@@ -1,10 +1,10 @@
 """A month's facts into their table: counted by content in a plan, replaced in one transaction in a load."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from psycopg2 import sql
 
+from work_data_hub.domain.loads import LoadEffects
 from work_data_hub.domain.plans import LoadMode, LoadPlan
 from work_data_hub.domain.report import ReferenceEffect, TableEffect
 from work_data_hub.errors import ShrinkRefused
@@ -15,15 +15,6 @@ from work_data_hub.io.reference_rows import count_missing, insert_missing
 
 STAGE = "wdh_stage"
 LARGEST_SHRINK = 0.30
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadEffects:
-    """What a load does: the fact table by content, and the reference rows it adds."""
-
-    facts: TableEffect
-    references: tuple[ReferenceEffect, ...]
-    sql: tuple[str, ...] = ()
 
 
 def count_effects(connection: Connection, plan: LoadPlan) -> LoadEffects:

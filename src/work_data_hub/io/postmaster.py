@@ -66,3 +66,11 @@ def _command_line(pid: int) -> str:
         return proc.read_bytes().decode(errors="replace").replace("\0", " ")
     listed = subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return listed.stdout.strip()
+
+
+def has_data(home: Path) -> bool:
+    """Whether an embedded server was ever initialised below `home`; a folder that may not be read has one."""
+    try:
+        return (home / "postgres" / "data" / "PG_VERSION").exists()
+    except PermissionError:
+        return True

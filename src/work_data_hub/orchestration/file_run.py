@@ -4,12 +4,14 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 from work_data_hub import __version__
 from work_data_hub.domain.bronze import Bronze
 from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.domain.identity.cascade import IdentityBook
+from work_data_hub.domain.loads import Fingerprint, LastLoad, LedgerEntry, LoadEffects
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.plans import LoadPlan, ReferencePlan
 from work_data_hub.domain.quarantine import first_reject_facts
@@ -20,24 +22,10 @@ from work_data_hub.domain.run import Outcome, RefineRun
 from work_data_hub.domain.spec import Domain
 from work_data_hub.errors import ConfigError, DataError, UsageError, WorkDataHubError
 from work_data_hub.io.config_files import config_version, load_mappings, source_for
-from work_data_hub.io.ledger import (
-    Fingerprint,
-    LastLoad,
-    LedgerEntry,
-    finish_execution,
-    last_load,
-    next_load_id,
-    record_load,
-    record_quality,
-)
-from work_data_hub.io.month_load import LoadEffects, count_effects, publish
-from work_data_hub.io.postgres import connect, warehouse_errors
 from work_data_hub.io.readers import read_workbooks
 from work_data_hub.io.rejects_workbook import write_rejects
-from work_data_hub.io.schema_head import require_head
 from work_data_hub.io.source_files import Found, direct_file, find_workbooks
 from work_data_hub.log import get_logger
-from work_data_hub.orchestration.load_session import LoadSession
 from work_data_hub.orchestration.requests import FileRequest, Workplace
 
 log = get_logger(__name__)
@@ -66,7 +54,7 @@ class FileRun:
         self.load_id: int | None = None
         self.rejects_path: str | None = None
         self.seconds: dict[str, float] = {}
-        self._session: LoadSession | None = None
+        self._session: Any = None
         self._started_at = place.now()
         self._log = log.bind(
             run_id=request.run_id, domain=request.domain, execution_mode="execute" if request.execute else "plan"
@@ -117,9 +105,10 @@ class FileRun:
             self._refuse_rejects(self.outcome)
             plan = self._plan(self.outcome)
             if self.request.execute:
-                self._load(plan, self.outcome)
+                entry, metrics = self._ledger_entry(self.outcome), _metrics(self.outcome)
+                self.load_id, self.effects = self._held_session.load(plan, entry, metrics=metrics)
             elif self.place.database_url is not None:
-                self.effects = self._count(plan)
+                self.effects = _warehouse_side().peek_effects(self.place.database_url, plan)
             self._log.info("load.committed" if self.request.execute else "load.planned", **self._effect_facts(plan))
 
     def seems_unchanged(self) -> bool:
@@ -182,7 +171,7 @@ class FileRun:
 
     def _look_at_warehouse(self, period: Period) -> None:
         if self.request.execute:
-            self._session = LoadSession(
+            self._session = _warehouse_side().LoadSession(
                 self.request, self.place, period=period, input_file=", ".join(f.label for f in self._found.files)
             )
             last = self._session.last_load()
@@ -195,44 +184,14 @@ class FileRun:
     def _planned_last_load(self, period: Period) -> LastLoad | None:
         if self.place.database_url is None:
             return None
-        with warehouse_errors():
-            connection = connect(self.place.database_url, application_name=f"wdh plan {self.domain.name}")
-            try:
-                require_head(connection)
-                return last_load(connection, domain=self.domain.name, period=period.first_day)
-            finally:
-                connection.close()
-
-    def _count(self, plan: LoadPlan) -> LoadEffects:
-        with warehouse_errors():
-            connection = connect(self.place.database_url or "", application_name=f"wdh plan {self.domain.name}")
-            try:
-                require_head(connection)
-                connection.commit()
-                return count_effects(connection, plan)
-            finally:
-                connection.close()
-
-    def _load(self, plan: LoadPlan, outcome: Outcome) -> None:
-        session = self._held_session
-        with session.transaction() as cursor:
-            load_id = next_load_id(cursor)
-            effects = publish(cursor, plan, load_id=load_id, faults=self.place.faults)
-            self.place.faults.reach("before_ledger")
-            record_load(cursor, load_id, self._ledger_entry(outcome), effects.facts)
-            record_quality(cursor, session.execution_id, domain=self.domain.name, metrics=_metrics(outcome))
-            finish_execution(
-                cursor,
-                session.execution_id,
-                rows=(outcome.rows_read, len(outcome.gold), outcome.rows_rejected),
-            )
-        self.load_id, self.effects = load_id, effects
+        last: LastLoad | None = _warehouse_side().peek_last_load(
+            self.place.database_url, domain=self.domain.name, period=period
+        )
+        return last
 
     def _close_unchanged(self) -> None:
         if self.unchanged and self._session:
-            last = self.unchanged
-            with self._session.transaction() as cursor:
-                finish_execution(cursor, self._session.execution_id, rows=(last.rows_read, 0, last.rows_rejected))
+            self._session.unchanged(self.unchanged)
 
     def _keep_rejects(self, bronze: Bronze, outcome: Outcome) -> None:
         folder = self.request.rejects_folder or (self.place.home / "rejects" if self.request.execute else None)
@@ -302,7 +261,7 @@ class FileRun:
         return self.found
 
     @property
-    def _held_session(self) -> LoadSession:
+    def _held_session(self) -> Any:
         if self._session is None:
             raise UsageError("the run does not hold its month", operation="publish")
         return self._session
@@ -396,6 +355,11 @@ class FileRun:
         if event.endswith("step.completed") and facts.get("step") == "identify company":
             self.seconds["identify"] = float(facts.get("duration_ms", 0.0)) / 1000
         self._log.debug(event, **facts)
+
+
+def _warehouse_side() -> Any:
+    """What needs a database driver, loaded only when there is a database."""
+    return import_module("work_data_hub.orchestration.load_session")
 
 
 def _domain(name: str) -> Domain:

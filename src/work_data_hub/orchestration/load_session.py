@@ -1,18 +1,44 @@
-"""One executed load's hold on the warehouse: connection, lock, execution record and transaction."""
+"""The side of a run that needs the warehouse: a plan's looks, and an executed load's hold on it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from uuid import UUID, uuid4
 
 import psycopg2
 
+from work_data_hub.domain.loads import LastLoad, LedgerEntry, LoadEffects
 from work_data_hub.domain.period import Period
+from work_data_hub.domain.plans import LoadPlan
 from work_data_hub.errors import WorkDataHubError
-from work_data_hub.io.ledger import LastLoad, begin_execution, finish_execution, last_load
+from work_data_hub.io.ledger import (
+    begin_execution,
+    finish_execution,
+    last_load,
+    next_load_id,
+    record_load,
+    record_quality,
+)
 from work_data_hub.io.locks import take_load_lock
+from work_data_hub.io.month_load import count_effects, publish
 from work_data_hub.io.postgres import Cursor, connect, warehouse_errors
 from work_data_hub.io.schema_head import require_head
+from work_data_hub.log import redact_text
 from work_data_hub.orchestration.requests import FileRequest, Workplace
+
+
+def peek_last_load(url: str, *, domain: str, period: Period) -> LastLoad | None:
+    """The newest committed load of a domain and month, for a plan; raises SchemaDrift at the wrong head."""
+    with warehouse_errors(), closing(connect(url, application_name=f"wdh plan {domain}")) as connection:
+        require_head(connection)
+        return last_load(connection, domain=domain, period=period.first_day)
+
+
+def peek_effects(url: str, plan: LoadPlan) -> LoadEffects:
+    """What the load would do, counted by a server that is told to write nothing."""
+    with warehouse_errors(), closing(connect(url, application_name=f"wdh plan {plan.domain.name}")) as connection:
+        require_head(connection)
+        connection.commit()
+        return count_effects(connection, plan)
 
 
 class LoadSession:
@@ -52,8 +78,25 @@ class LoadSession:
             self._connection.commit()
         return found
 
+    def load(self, plan: LoadPlan, entry: LedgerEntry, *, metrics: Mapping[str, float]) -> tuple[int, LoadEffects]:
+        """Facts, references, ledger, metrics and the execution's success in one transaction; returns the load's id."""
+        with self._transaction() as cursor:
+            load_id = next_load_id(cursor)
+            effects = publish(cursor, plan, load_id=load_id, faults=self._place.faults)
+            self._place.faults.reach("before_ledger")
+            record_load(cursor, load_id, entry, effects.facts)
+            record_quality(cursor, self.execution_id, domain=entry.domain, metrics=metrics)
+            rows = (entry.rows_read, len(plan.gold), entry.rows_rejected)
+            finish_execution(cursor, self.execution_id, rows=rows)
+        return load_id, effects
+
+    def unchanged(self, last: LastLoad) -> None:
+        """Record the success of a run that had nothing to load."""
+        with self._transaction() as cursor:
+            finish_execution(cursor, self.execution_id, rows=(last.rows_read, 0, last.rows_rejected))
+
     @contextmanager
-    def transaction(self) -> Iterator[Cursor]:
+    def _transaction(self) -> Iterator[Cursor]:
         """The load's one transaction: committed when the block ends well, else rolled back whole."""
         with warehouse_errors():
             try:
@@ -69,7 +112,7 @@ class LoadSession:
 
     def failed(self, error: BaseException, *, rows: tuple[int, int, int]) -> None:
         """Record the failure; a database that is gone keeps the record `running` until the next run closes it."""
-        text = str(error) if isinstance(error, WorkDataHubError) else type(error).__name__
+        text = redact_text(str(error)) if isinstance(error, WorkDataHubError) else type(error).__name__
         try:
             self._connection.rollback()
             with self._connection.cursor() as cursor:

@@ -1,9 +1,11 @@
 """Settings become the place a run works in; the command line and Dagster use the same."""
 
 import getpass
+from importlib import import_module
+from urllib.parse import urlsplit
 
-from work_data_hub.io.database import warehouse_url
 from work_data_hub.io.faults import Faults
+from work_data_hub.io.postmaster import has_data
 from work_data_hub.orchestration.requests import Workplace
 from work_data_hub.settings import Settings
 
@@ -14,8 +16,25 @@ def workplace(settings: Settings, *, execute: bool) -> Workplace:
         data_root=settings.data_root,
         config_dir=settings.config_dir,
         home=settings.home,
-        database_url=warehouse_url(settings, for_execute=execute),
+        database_url=_warehouse_url(settings, execute=execute),
         alias_salt=settings.alias_salt.get_secret_value(),
         actor=getpass.getuser(),
         faults=Faults.parse(settings.fault),
     )
+
+
+def _warehouse_url(settings: Settings, *, execute: bool) -> str | None:
+    """The warehouse; the driver is loaded only when there is one, or must be."""
+    if not execute and settings.database_url is None and not has_data(settings.home):
+        return None
+    url: str | None = import_module("work_data_hub.io.database").warehouse_url(settings, for_execute=execute)
+    return url
+
+
+def describe_database(url: str | None) -> dict[str, str] | None:
+    """The database's name and its server, for reports; None without a database."""
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    server = f"{parts.hostname or 'local socket'}:{parts.port or 5432}"
+    return {"name": parts.path.lstrip("/") or (parts.username or ""), "server": server}
