@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.hub import PROJECT, Hub
+
 from work_data_hub.cli.documents import documents
 from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.domain.spec import Domain
@@ -104,7 +104,7 @@ def test_the_printed_table_is_the_migrated_one(domain: Domain, warehouse: Connec
     with warehouse.cursor() as cursor:
         cursor.execute(query("schema", "table_columns"), {"schema": schema, "table": table})
         migrated = set(cursor.fetchall())
-        cursor.execute(f'create schema printed; {create_table_text(domain).replace(f"{schema}", "printed")}')
+        cursor.execute(f"create schema printed; {create_table_text(domain).replace(f'{schema}', 'printed')}")
         cursor.execute(query("schema", "table_columns"), {"schema": "printed", "table": table})
         assert set(cursor.fetchall()) == migrated
     warehouse.rollback()
@@ -149,7 +149,12 @@ def _loaded(arguments: list[str], folder: Path, environment: dict[str, str] | No
         "print('loaded', code, *[name for name in heavy if name in sys.modules])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     _, code, *heavy = done.stdout.splitlines()[-1].split()
     assert code == "0", done.stderr

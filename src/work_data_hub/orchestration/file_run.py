@@ -23,7 +23,6 @@ from work_data_hub.domain.spec import Domain
 from work_data_hub.errors import ConfigError, DataError, UsageError, WorkDataHubError
 from work_data_hub.io.config_files import config_version, load_mappings, source_for
 from work_data_hub.io.readers import read_workbooks
-from work_data_hub.io.rejects_workbook import write_rejects
 from work_data_hub.io.source_files import Found, direct_file, find_workbooks
 from work_data_hub.log import get_logger
 from work_data_hub.orchestration.requests import FileRequest, Workplace
@@ -197,6 +196,8 @@ class FileRun:
         folder = self.request.rejects_folder or (self.place.home / "rejects" if self.request.execute else None)
         if folder is not None and len(outcome.rejects):
             name = f"{self.domain.name}_{outcome.period.yyyymm}_{self.request.run_id}"
+            # The writer of workbooks is loaded only when there is something to write.
+            write_rejects = import_module("work_data_hub.io.rejects_workbook").write_rejects
             path = write_rejects(folder, name=name, bronze=bronze, rejects=outcome.rejects)
             self.rejects_path = str(path.resolve())
 
