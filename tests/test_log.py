@@ -182,7 +182,7 @@ SECRETS: list[dict[str, Any]] = [
     {"url": f"postgresql://u:{CANARY}@x@h/d and redis://:{CANARY}@h"},
     {"url": f"https://h/path?access_token={CANARY}&page=2"},
     {"dsn": f"host=h user=u password={CANARY} dbname=d"},
-    {"dsn": f"host=h password='it\\'s {CANARY}' dbname=d"},
+    {"dsn": f"host=h password='it\\'s {CANARY}' dbname=d"},  # pragma: allowlist secret
     {"dsn": f"host=h PASSWORD = {CANARY},;&)tail"},
     {"message": f"PGPASSWORD={CANARY} psql"},
     {"message": f"DATABASE_URL={CANARY}; WDH_ALIAS_SALT={CANARY}"},

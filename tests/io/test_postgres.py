@@ -14,7 +14,7 @@ from work_data_hub.io.postgres import (
 
 pytestmark = pytest.mark.integration
 
-SECRET = "s3cret-canary"
+SECRET = "s3cret-canary"  # pragma: allowlist secret
 
 
 def count(connection: Connection) -> int:

@@ -18,7 +18,7 @@ from work_data_hub.io.schema_head import current_head, expected_head
 from work_data_hub.io.server_programs import find_psql
 from work_data_hub.settings import Settings
 
-_PASSWORD_VARIABLE = "WDH_ROLE_PASSWORD_"
+_PASSWORD_VARIABLE = "WDH_ROLE_PASSWORD_"  # pragma: allowlist secret
 
 
 def start() -> None:

@@ -68,11 +68,13 @@ class _Stream(io.RawIOBase):
     """Chunks of bytes as the readable file that COPY asks for."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks, self._rest = chunks, b""
+        super().__init__()
+        self._chunks, self._rest = chunks, memoryview(b"")
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes, at most `size`; empty at the end."""
         if not self._rest:
-            self._rest = next(self._chunks, b"")
-        piece, self._rest = (self._rest, b"") if size < 0 else (self._rest[:size], self._rest[size:])
-        return piece
+            self._rest = memoryview(next(self._chunks, b""))
+        end = len(self._rest) if size < 0 else size
+        piece, self._rest = self._rest[:end], self._rest[end:]
+        return bytes(piece)

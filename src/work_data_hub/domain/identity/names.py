@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import pandas as pd
 
@@ -83,6 +84,7 @@ _ACCOUNT_SUFFIX = re.compile(r"(?:（团托）|-[A-Za-z][A-Za-z0-9]*|-[0-9]+|-�
 _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 
 
+@lru_cache(maxsize=200_000)
 def normalise_name(name: str | None) -> str:
     """Return the comparable form of a customer name, "" for a blank or missing one.
 
