@@ -101,13 +101,13 @@ def test_the_password_may_come_from_the_shell_and_the_rest_from_a_file(given: Gi
     assert given({"WDH_DATABASE__PASSWORD": "x"}).url == "postgresql://wdh:x@db.example:5432/hub"
 
 
-ODD = "@:/?#%"
+ODD, QUOTED = "@:/?#%", "%40%3A%2F%3F%23%25"
 
 
 @pytest.mark.parametrize(
     ("parts", "url"),
     [
-        ({"WDH_DATABASE__PASSWORD": ODD}, "postgresql://wdh:%40%3A%2F%3F%23%25@db.example:5432/hub"),
+        ({"WDH_DATABASE__PASSWORD": ODD}, f"postgresql://wdh:{QUOTED}@db.example:5432/hub"),
         ({"WDH_DATABASE__PORT": "5433"}, "postgresql://wdh@db.example:5433/hub"),
         ({"WDH_DATABASE__HOST": "::1"}, "postgresql://wdh@[::1]:5432/hub"),
         ({"WDH_DATABASE__HOST": "/run/pg"}, "postgresql://wdh@%2Frun%2Fpg:5432/hub"),
