@@ -7,9 +7,11 @@ import pytest
 from dagster import DagsterInstance
 from tests.hub import DOMAIN, PROJECT, Hub
 
+from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.io.postgres import Connection
 from work_data_hub.orchestration.dagster_instance import dagster_home
 from work_data_hub.orchestration.definitions import defs
+from work_data_hub.orchestration.file_jobs import column_schema
 from work_data_hub.settings import get_settings
 
 
@@ -19,6 +21,14 @@ def test_every_domain_has_a_job_of_four_ops() -> None:
 
     assert [node.name for node in job.nodes_in_topological_order] == ["find", "read", "refine", "publish"]
     assert defs.get_job_def("sample_pipeline_job")
+
+
+@pytest.mark.unit
+def test_dagster_sees_the_declared_columns() -> None:
+    columns = column_schema(DOMAINS[DOMAIN]).columns
+
+    assert [column.name for column in columns[:2]] == ["月度", "业务类型"]
+    assert (columns[0].type, columns[0].constraints.nullable) == ("date", False)
 
 
 @pytest.fixture

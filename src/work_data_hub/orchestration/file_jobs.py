@@ -9,6 +9,9 @@ from dagster import (
     MetadataValue,
     OpExecutionContext,
     ResourceDefinition,
+    TableColumn,
+    TableColumnConstraints,
+    TableSchema,
     graph,
     in_process_executor,
     mem_io_manager,
@@ -93,7 +96,7 @@ def file_job(domain: Domain, *, desk: ResourceDefinition) -> JobDefinition:
     @op(name="publish", description="Load in one transaction, or say what would be loaded.")
     def publish(context: OpExecutionContext, run: Any) -> Any:
         run.publish()
-        context.add_output_metadata(_report_metadata(run.report()))
+        context.add_output_metadata(_report_metadata(run.report()) | {"dagster/column_schema": column_schema(domain)})
         return run
 
     @graph(name=f"{domain.name}_graph", description=f"{domain.title} → {domain.table}")
@@ -111,6 +114,21 @@ def file_job(domain: Domain, *, desk: ResourceDefinition) -> JobDefinition:
 def file_jobs(desk: ResourceDefinition) -> list[JobDefinition]:
     """One job a declared domain."""
     return [file_job(domain, desk=desk) for domain in DOMAINS.values()]
+
+
+def column_schema(domain: Domain) -> TableSchema:
+    """The domain's table as Dagster shows it: every column with its type, its note and whether it may be blank."""
+    return TableSchema(
+        columns=[
+            TableColumn(
+                name=column.name,
+                type=column.postgres_type,
+                description=column.note or None,
+                constraints=TableColumnConstraints(nullable=column.nullable),
+            )
+            for column in domain.stored
+        ]
+    )
 
 
 class GivenDesk:

@@ -22,8 +22,10 @@ from work_data_hub.io.locks import take_load_lock
 from work_data_hub.io.month_load import count_effects, publish
 from work_data_hub.io.postgres import Cursor, connect, warehouse_errors
 from work_data_hub.io.schema_head import require_head
-from work_data_hub.log import redact_text
+from work_data_hub.log import get_logger, redact_text
 from work_data_hub.orchestration.requests import FileRequest, Workplace
+
+log = get_logger(__name__)
 
 
 def peek_last_load(url: str, *, domain: str, period: Period) -> LastLoad | None:
@@ -49,6 +51,7 @@ class LoadSession:
         self._domain, self._period, self._place = request.domain, period, place
         name = f"wdh etl {request.domain} {period.yyyymm} {str(self.execution_id)[:8]}"
         self._connection = connect(_required(place.database_url), application_name=name)
+        log.info("database.connection.acquired", execution_id=str(self.execution_id))
         try:
             self._begin(request, input_file)
         except BaseException:
@@ -80,6 +83,8 @@ class LoadSession:
 
     def load(self, plan: LoadPlan, entry: LedgerEntry, *, metrics: Mapping[str, float]) -> tuple[int, LoadEffects]:
         """Facts, references, ledger, metrics and the execution's success in one transaction; returns the load's id."""
+        table = {"schema": plan.domain.schema_and_table[0], "table": plan.domain.schema_and_table[1]}
+        log.info("database.load.started", rows=len(plan.gold), **table)
         with self._transaction() as cursor:
             load_id = next_load_id(cursor)
             effects = publish(cursor, plan, load_id=load_id, faults=self._place.faults)
@@ -88,6 +93,7 @@ class LoadSession:
             record_quality(cursor, self.execution_id, domain=entry.domain, metrics=metrics)
             rows = (entry.rows_read, len(plan.gold), entry.rows_rejected)
             finish_execution(cursor, self.execution_id, rows=rows)
+        log.info("database.load.completed", load_id=load_id, rows=len(plan.gold), **table)
         return load_id, effects
 
     def unchanged(self, last: LastLoad) -> None:
@@ -113,6 +119,7 @@ class LoadSession:
     def failed(self, error: BaseException, *, rows: tuple[int, int, int]) -> None:
         """Record the failure; a database that is gone keeps the record `running` until the next run closes it."""
         text = redact_text(str(error)) if isinstance(error, WorkDataHubError) else type(error).__name__
+        log.info("database.load.failed", execution_id=str(self.execution_id), error_type=type(error).__name__)
         try:
             self._connection.rollback()
             with self._connection.cursor() as cursor:
