@@ -15,8 +15,8 @@ ui: ## Dagster's page in a real browser
 	./wdh test -m ui tests/ui
 chaos: ## loads killed at random moments
 	./wdh test -m chaos
-bench: ## measurements beside the floor script
-	./wdh test -m performance tests/benchmarks -s
+bench: .venv/.wdh-stamp ## measurements beside the floor script
+	$(BIN)/python -m tests.benchmarks.compare
 docs: ## the generated pages: data dictionary, rules, command line, .env.example
 	./wdh schema docs
 dev: ## Dagster's UI on port 3000
