@@ -35,7 +35,7 @@ def test_columns_line_up_by_display_width() -> None:
 
 
 def test_a_plan_says_that_nothing_was_written_and_what_comes_next(capsys: pytest.CaptureFixture[str]) -> None:
-    render_report(report())
+    render_report(report(), execute="wdh etl --period 202410 --execute")
 
     shown = capsys.readouterr().out
     assert shown.startswith("PLAN — nothing was written")

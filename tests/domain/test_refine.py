@@ -47,6 +47,8 @@ def test_unknown_business_is_kept_without_a_product_line() -> None:
     [
         ("集合计划", None, "AN001"),
         ("单一计划", " ", "AN002"),
+        ("单一计划", "N/A", "AN002"),
+        ("单一计划", "（空白）", "AN002"),
         ("单一计划", "1P0290", "P0290"),
         ("单一计划", "ｘｎｐ－466", "XNP466"),
         ("单一计划", "000123", "000123"),  # leading zeros stay
@@ -67,6 +69,8 @@ def test_a_row_without_plan_code_and_default_is_rejected() -> None:
         ("企年受托", "集合计划", "12345", "12345"),
         ("职年受托", "单一计划", None, "QTAN003"),
         ("企年受托", "集合计划", None, "QTAN001"),
+        ("企年受托", "集合计划", "无", "QTAN001"),
+        ("企年受托", "集合计划", "FN/A", "QTAN001"),
         ("企年受托", "单一计划", None, "QTAN002"),
         ("企年受托", "职业年金", None, "QTAN003"),
     ],

@@ -83,6 +83,7 @@ def test_nothing_is_started_outside_dev(settings: Settings, environment: str, fo
         (None, None),
         ("postgresql://a:secret@h:5433/d", {"name": "d", "server": "h:5433"}),
         ("postgresql://a:secret@h/d?sslmode=require", {"name": "d", "server": "h:5432"}),
+        ("postgresql://a:secret@h1:1,h2:2/d", {"name": "d", "server": "h1:1,h2:2"}),
     ],
 )
 def test_description_has_no_password(url: str | None, described: dict[str, str] | None) -> None:

@@ -87,7 +87,7 @@ def test_rows_keep_their_provenance(warehouse: Connection) -> None:
 def test_a_shrunken_month_is_refused_by_plan_and_load(warehouse: Connection) -> None:
     load(warehouse, plan(供款=[1.0] * 10))
 
-    with pytest.raises(ShrinkRefused, match="has 10 rows for 2024-10, the file has 6"):
+    with pytest.raises(ShrinkRefused, match="has 10 rows to replace for 2024-10, the file has 6"):
         count_effects(warehouse, plan(供款=[1.0] * 6))
     with pytest.raises(ShrinkRefused):
         load(warehouse, plan(供款=[1.0] * 6))
@@ -103,6 +103,19 @@ def test_a_narrow_scope_leaves_other_combinations(warehouse: Connection) -> None
     assert numbers(load(warehouse, narrow)) == (1, 1, 1)
 
     assert fetched(warehouse, "select sum(供款) from business.规模明细") == [(14,)]
+
+
+def test_a_narrow_scope_never_leaves_its_month(warehouse: Connection) -> None:
+    load(warehouse, plan(供款=[1.0, 2.0]))
+    with transaction(warehouse), warehouse.cursor() as cursor:
+        cursor.execute("update business.规模明细 set 月度 = '2024-09-01' where 供款 = 2")
+
+    assert numbers(load(warehouse, plan(scope=("计划代码",), 供款=[3.0]))) == (1, 1, 0)
+
+    assert fetched(warehouse, "select 月度::text, 供款::int from business.规模明细 order by 1") == [
+        ("2024-09-01", 2),
+        ("2024-10-01", 3),
+    ]
 
 
 def test_append_adds(warehouse: Connection) -> None:
@@ -150,5 +163,5 @@ def test_a_refused_reference_takes_the_facts_back(warehouse: Connection) -> None
 def test_the_sql_of_a_plan_is_shown_with_quoted_names(warehouse: Connection) -> None:
     statements = count_effects(warehouse, plan()).sql
 
-    assert statements[0] == """delete from "business"."规模明细" as fact where "月度" = '2024-10-01'::date"""
+    assert statements[0] == """delete from "business"."规模明细" as fact where fact."月度" = '2024-10-01'::date"""
     assert statements[1].startswith('copy "business"."规模明细" ("月度", "业务类型"')

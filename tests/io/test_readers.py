@@ -1,13 +1,16 @@
 import contextlib
 import random
+import re
 import zipfile
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 import xlsxwriter
 from openpyxl import load_workbook
+from tests.performance_rows import performance_rows, refined
 from tests.sheets import MAIN, texts, write_parts, write_rows, write_xml
 
 from work_data_hub.domain.bronze import Bronze
@@ -162,6 +165,9 @@ def test_text_columns_keep_what_is_written(tmp_path: Path, written: Any, text: s
         ("-Infinity", "-inf"),
         ("1234567890123456.78", "1234567890123456.78"),
         ("100000000000.12345678", "100000000000.12345678"),
+        ("10000000000.00004999", "10000000000.00004999"),
+        ("0.12345678901234567890", "0.12345678901234567890"),
+        ("-5117843926338.299804688", "-5117843926338.299804688"),
     ],
 )
 def test_what_no_float_holds_is_kept_as_text(tmp_path: Path, written: Any, text: str) -> None:
@@ -171,11 +177,82 @@ def test_what_no_float_holds_is_kept_as_text(tmp_path: Path, written: Any, text:
     assert bronze.frame["供款"].fillna(0).tolist() == [7, 0]
 
 
-@pytest.mark.parametrize("amount", [0.0536276200399991, 1e-10, 1 / 3, -2.5, 13427003576.35, 123456789012.5, 2e15, 0])
-def test_floats_are_exact(tmp_path: Path, amount: float) -> None:
-    bronze = read_rows(tmp_path, ["1", "A", amount])
+AMOUNTS = [0.0536276200399991, 1e-10, 1 / 3, -2.5, 13427003576.35, 123456789012.5, 2e15, 1.5e22, 0]
+AMOUNTS += [5117843926338.3, 723387291989.18, -68763338245997.6]
+
+
+@pytest.mark.parametrize("amount", AMOUNTS)
+@pytest.mark.parametrize("beside", ["A", "1234567890.12345678"])
+def test_floats_are_exact(tmp_path: Path, amount: float, beside: str) -> None:
+    bronze = read_rows(tmp_path, ["1", beside, amount])
 
     assert bronze.frame["供款"].tolist() == [amount]
+    assert bronze.texts.empty
+
+
+def test_large_amounts_are_exact_in_gold(tmp_path: Path) -> None:
+    amounts = [5117843926338.3, 723387291989.18, 68763338245997.6]
+    path = write_rows(tmp_path / "a.xlsx", [["供款"], *[[amount] for amount in amounts]])
+    read_amounts = read(path, required=["供款"])
+    bronze = performance_rows(供款=read_amounts.frame["供款"].tolist())
+
+    assert read_amounts.texts.empty
+    assert refined(bronze).gold["供款"].tolist() == [Decimal(str(amount)) for amount in amounts]
+
+
+LONG = "1234567890.00004999"
+LONG_CELLS = [
+    f't="inlineStr"><is><t>{LONG}</t></is>',
+    f't="inlineStr"><is><t xml:space="preserve">{LONG}</t></is>',
+    f't="inlineStr"><is><r><t>{LONG[:9]}</t></r><r><t>{LONG[9:]}</t></r></is>',
+    f't="str"><v>{LONG}</v>',
+    f't="str"><f>A1&amp;"1"</f><v>{LONG}</v>',
+    f't="str"><f t="shared" si="0"/><v>{LONG}</v>',
+]
+
+
+@pytest.mark.parametrize("cell", LONG_CELLS)
+@pytest.mark.parametrize("prefix", ["", "x:"])
+def test_long_texts_in_the_sheet_itself_are_kept_as_written(tmp_path: Path, cell: str, prefix: str) -> None:
+    row = f'<row r="2"><c r="A2" s="0"/><c r="B2"><v>7</v></c><c r="C2" s="0" {cell}</c></row>'
+    rows = re.sub("<(/?)", rf"<\1{prefix}", f"<sheetData>{texts(1, *HEAD)}{row}</sheetData>")
+    name = f"xmlns:{prefix[:-1]}" if prefix else "xmlns"
+    sheet = f'<{prefix}worksheet {name}="{MAIN}">{rows}</{prefix}worksheet>'
+
+    bronze = read(write_parts(tmp_path / "a.xlsx", {"xl/worksheets/sheet1.xml": sheet}))
+
+    assert cells(bronze.texts) == [(0, "供款", LONG)]
+
+
+def test_long_shared_texts_in_runs_are_kept_as_written(tmp_path: Path) -> None:
+    with xlsxwriter.Workbook(tmp_path / "a.xlsx") as workbook:
+        sheet = workbook.add_worksheet("规模明细")
+        sheet.write_row(0, 0, HEAD)
+        sheet.write_row(1, 0, ["202410", "P01"])
+        sheet.write_rich_string(1, 2, LONG[:9], workbook.add_format({"bold": True}), LONG[9:])
+
+    assert cells(read(tmp_path / "a.xlsx").texts) == [(0, "供款", LONG)]
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [
+        (110101199003071000, "110101199003071000"),
+        (6222021234567890000, "6222021234567890000"),
+        (1234567890123450, "1234567890123450"),
+        (1e22, "10000000000000000000000"),
+        ("110101199003071008", "110101199003071008"),
+        ("6222021234567889920", "6222021234567889920"),
+        ("6222021234567890012", "6222021234567890012"),
+    ],
+)
+@pytest.mark.parametrize("beside", ["A", "6222021234567890012"])
+def test_codes_typed_as_numbers_have_the_digits_excel_shows(
+    tmp_path: Path, written: Any, code: str, beside: str
+) -> None:
+    bronze = read_rows(tmp_path, ["1", beside, 1], [None, None, None], ["1", written, 2])
+
+    assert bronze.frame["计划代码"].tolist() == [beside, code]
 
 
 def test_merged_texts_are_filled_and_amounts_are_not_repeated(tmp_path: Path) -> None:

@@ -41,5 +41,25 @@ def test_nothing_from_a_cell_is_a_formula(workbook: Path) -> None:
     assert "'=cmd|' /C calc'!A0" in cells
 
 
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("＝1+1", "'＝1+1"),
+        (" =1+1", "' =1+1"),
+        ("\n\u200b＠x", "'\n\u200b＠x"),
+        ("\x01=1", "␀=1"),
+        ("甲\r\0乙", "甲␀␀乙"),
+        ("甲-乙", "甲-乙"),
+    ],
+)
+def test_csv_cells_are_neither_formulas_nor_control_characters(tmp_path: Path, name: str, written: str) -> None:
+    rows = performance_rows(供款="x", 客户名称=name)
+    workbook = write_rejects(tmp_path, name="r", bronze=rows, rejects=refined(rows).rejects)
+
+    with workbook.with_suffix(".csv").open(encoding="utf-8-sig", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["客户名称"] == written
+
+
 def test_no_half_written_file_is_left(workbook: Path) -> None:
     assert sorted(path.name for path in workbook.parent.iterdir()) == ["r.csv", "r.xlsx"]

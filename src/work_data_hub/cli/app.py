@@ -1,5 +1,6 @@
 """The root command and the one place where an error becomes a sentence and an exit code."""
 
+import json
 import os
 import sys
 import traceback
@@ -50,39 +51,72 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command; every error ends here as one sentence on stderr and its exit code."""
+    """Run one command; every error ends here as one sentence on stderr and its exit code.
+
+    Asked for a JSON report, it prints one also for errors that come before any report.
+    """
     try:
         result = app(arguments, standalone_mode=False, prog_name="wdh")
+        sys.stdout.flush()
     except (WorkDataHubError, ClickException) as wrong:
-        return _told(wrong)
+        return _told(wrong, arguments)
     except typer.Exit as leave:
         return leave.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        print("interrupted; nothing of an unfinished load was written", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has left; the interpreter must not try to flush into nothing.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _interrupted(arguments)
+    except (BrokenPipeError, SystemExit) as end:
+        return _reader_left(end)
     except Exception as bug:
-        return _unexpected(bug, debug="--debug" in arguments)
+        return _unexpected(bug, arguments)
+    return _code(result)
+
+
+def _code(result: object) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _told(wrong: WorkDataHubError | ClickException) -> int:
+def _told(wrong: WorkDataHubError | ClickException, arguments: list[str]) -> int:
     if isinstance(wrong, ClickException):
         wrong.show()
+        _tell_machines(arguments, code=wrong.exit_code, message=wrong.format_message())
     else:
         print(wrong, file=sys.stderr)
+        _tell_machines(arguments, code=wrong.exit_code, message=str(wrong))
     return wrong.exit_code
 
 
-def _unexpected(bug: Exception, *, debug: bool) -> int:
-    if debug:
+def _interrupted(arguments: list[str]) -> int:
+    sentence = "interrupted; nothing of an unfinished load was written"
+    print(sentence, file=sys.stderr)
+    _tell_machines(arguments, code=INTERRUPTED, message=sentence)
+    return INTERRUPTED
+
+
+def _reader_left(end: BrokenPipeError | SystemExit) -> int:
+    """Whoever read our output has left: the work is done, and what it came to stands in the ledger."""
+    pipe = end if isinstance(end, BrokenPipeError) else end.__context__
+    if not isinstance(pipe, BrokenPipeError):
+        raise end
+    # The interpreter must not try to flush into nothing when it ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _unexpected(bug: Exception, arguments: list[str]) -> int:
+    if "--debug" in arguments:
         traceback.print_exception(bug)
     sentence = f"[UNEXPECTED] {type(bug).__name__} | hint: run it again with --debug and report what it shows"
     print(sentence, file=sys.stderr)
+    _tell_machines(arguments, code=1, message=sentence)
     return 1
+
+
+def _tell_machines(arguments: list[str], *, code: int, message: str) -> None:
+    words = " ".join(arguments).replace("=", " ")
+    if "--report json" in words:
+        mode = "execute" if "--execute" in arguments else "plan"
+        error = {"code": code, "message": message}
+        print(json.dumps({"mode": mode, "status": "failed", "domains": [], "error": error}, ensure_ascii=False))
 
 
 def etl_main() -> None:

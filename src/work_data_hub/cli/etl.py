@@ -1,6 +1,7 @@
 """`wdh etl`: the options; what they do stands in `etl_run`."""
 
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, fields
 from typing import Annotated
 
 import typer
@@ -46,6 +47,23 @@ class EtlOptions:
     no_rich: bool
 
 
+_DEFAULTS = {"mode": "delete_insert", "max_files": 1, "max_rejects": "0", "report": "text"}
+_NOT_CARRIED = {"execute", "plan_only", "check_db", "show_sql", "debug"}
+_FLAGS = {"lock_wait_seconds": "--lock-wait"}
+
+
+def execute_command(options: EtlOptions) -> str:
+    """The command that executes what these options planned, to be copied."""
+    words = ["wdh", "etl"]
+    for field in fields(options):
+        value = getattr(options, field.name)
+        flag = _FLAGS.get(field.name, "--" + field.name.replace("_", "-"))
+        if field.name in _NOT_CARRIED or value in ("", False, 0.0) or value == _DEFAULTS.get(field.name):
+            continue
+        words += [flag] if value is True else [flag, str(value)]
+    return shlex.join([*words, "--execute"])
+
+
 def etl(
     domains: Annotated[str, typer.Option(help="One domain, or several separated by commas.")] = "",
     all_domains: Annotated[bool, typer.Option("--all-domains", help="Every configured domain.")] = False,
@@ -73,7 +91,7 @@ def etl(
     no_post_hooks: Annotated[
         bool, typer.Option("--no-post-hooks", help="Run no hooks after a load (none are registered yet).")
     ] = False,
-    lock_wait: Annotated[float, typer.Option(min=0, help="Wait SECONDS for a locked month.")] = 0.0,
+    lock_wait: Annotated[float, typer.Option(min=0, max=86_400, help="Wait SECONDS for a locked month.")] = 0.0,
     rejects: Annotated[str, typer.Option(help="Folder for the rejects workbook, also of a plan.")] = "",
     check_db: Annotated[bool, typer.Option("--check-db", help="Check the database and stop.")] = False,
     report: Annotated[str, typer.Option(help="text, or json: one document on stdout.")] = "text",

@@ -9,7 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from work_data_hub.cli.doors import open_door
-from work_data_hub.cli.etl import EtlOptions
+from work_data_hub.cli.etl import EtlOptions, execute_command
 from work_data_hub.cli.lazy import deferred
 from work_data_hub.cli.render import Progress, render_report
 from work_data_hub.domain.catalog import DOMAINS
@@ -47,7 +47,7 @@ def _run(options: EtlOptions, run_id: str, started: float) -> RunReport | None:
     _refuse_contradictions(options)
     settings = open_door(debug=options.debug)
     if options.check_db:
-        check_database_and_say(settings)
+        check_database_and_say(settings, as_json=options.report == "json")
         return None
     requests = _requests(options, settings, run_id)
     place = workplace(settings, execute=options.execute)
@@ -92,9 +92,13 @@ def _repeats(run: FileRun) -> bool:
         return False
 
 
-def check_database_and_say(settings: Settings) -> None:
+def check_database_and_say(settings: Settings, *, as_json: bool) -> None:
     """Print what a run needs of the database, line by line; raises WarehouseError when something is missing."""
-    for line in deferred("work_data_hub.io.database:check_database")(settings):
+    lines = deferred("work_data_hub.io.database:check_database")(settings)
+    if as_json:
+        print(json.dumps({"mode": "check", "status": "ok", "checks": list(lines)}, ensure_ascii=False, indent=2))
+        return
+    for line in lines:
         print(line)
 
 
@@ -129,7 +133,7 @@ def _domains(options: EtlOptions, settings: Settings) -> list[str]:
         # Configured domains whose declaration is not there yet have nothing to run.
         names = [name for name, source in load_sources(settings.config_dir).items() if source.all_domains]
         return [name for name in names if name in DOMAINS]
-    names = [name.strip() for name in options.domains.split(",") if name.strip()]
+    names = list(dict.fromkeys(name.strip() for name in options.domains.split(",") if name.strip()))
     for name in names:
         source_for(settings.config_dir, name)
     scope = [part.strip() for part in options.pk.replace(";", ",").split(",") if part.strip()]
@@ -145,7 +149,7 @@ def _refuse_contradictions(options: EtlOptions) -> None:
         "--execute and --plan-only contradict each other": (options.execute and options.plan_only, "leave one out"),
         "--report takes text or json": (options.report not in ("text", "json"), "--report json"),
         "name domains or --all-domains": (
-            not (options.domains or options.all_domains or options.check_db),
+            not (options.domains.strip(" ,") or options.all_domains or options.check_db),
             "wdh etl --domains annuity_performance --period 202410",
         ),
         "--domains and --all-domains contradict each other": (
@@ -185,4 +189,4 @@ def _show(report: RunReport, options: EtlOptions) -> None:
     if options.report == "json":
         print(json.dumps(report.as_json(), ensure_ascii=False, indent=2))
     else:
-        render_report(report, show_sql=options.show_sql, quiet=options.quiet, plain=options.no_rich)
+        render_report(report, show_sql=options.show_sql, quiet=options.quiet, execute=execute_command(options))

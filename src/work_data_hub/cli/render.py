@@ -7,7 +7,6 @@ from typing import TextIO
 from rich.cells import cell_len
 from rich.console import Console
 from rich.status import Status
-from rich.table import Table
 
 from work_data_hub.domain.report import DomainReport, RunReport
 
@@ -39,25 +38,25 @@ class Progress:
             self._status = None
 
 
-def render_report(report: RunReport, *, show_sql: bool = False, quiet: bool = False, plain: bool = False) -> None:
-    """Print the report to stdout; errors to stderr."""
-    console = Console(no_color=True if plain else None, highlight=False, soft_wrap=True)
+def render_report(report: RunReport, *, show_sql: bool = False, quiet: bool = False, execute: str = "") -> None:
+    """Print the report to stdout, errors to stderr; `execute` is the command that does what was planned."""
+    console = Console(no_color=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
     planned = report.mode == "plan"
     if not quiet:
         where = f" · {report.database['name']} on {report.database['server']}" if report.database else " · no database"
         console.print(f"{'PLAN — nothing was written' if planned else 'EXECUTE'}{where}")
     for domain in report.domains:
-        _domain(console, domain, planned=planned, quiet=quiet, plain=plain, show_sql=show_sql)
+        _domain(console, domain, planned=planned, quiet=quiet, show_sql=show_sql)
     if len(report.domains) > 1:
         console.print(f"{report.status}: " + ", ".join(f"{d.domain} {d.status}" for d in report.domains))
     if planned and not quiet:
         checked = sorted({line for domain in report.domains for line in domain.not_checked})
         console.print(f"not checked: {'; '.join(checked)}" if checked else "")
     if not quiet:
-        _next_step(console, report)
+        _next_step(console, report, execute)
 
 
-def _domain(console: Console, domain: DomainReport, *, planned: bool, quiet: bool, plain: bool, show_sql: bool) -> None:
+def _domain(console: Console, domain: DomainReport, *, planned: bool, quiet: bool, show_sql: bool) -> None:
     month = f"{domain.period[:4]}-{domain.period[4:]}" if domain.period else "month unknown"
     load = f" · load {domain.load_id}" if domain.load_id else ""
     seconds = f" · {sum(domain.seconds.values()):.1f} s" if domain.seconds else ""
@@ -71,11 +70,11 @@ def _domain(console: Console, domain: DomainReport, *, planned: bool, quiet: boo
         console.print(f"  chosen   {domain.reason}")
     if domain.rows_read:
         _rows(console, domain)
-        _effects(console, domain, planned=planned, plain=plain)
+        _effects(console, domain, planned=planned)
         _noticed(console, domain)
     if domain.rejects_path:
         console.print(f"  rejects  {domain.rejects_path}")
-    if show_sql:
+    if show_sql and domain.sql:
         console.print("\n".join(f"  sql      {statement}" for statement in domain.sql))
     _complain(domain)
 
@@ -103,7 +102,7 @@ def _complain(domain: DomainReport) -> None:
         print(domain.error, file=sys.stderr)
 
 
-def _effects(console: Console, domain: DomainReport, *, planned: bool, plain: bool) -> None:
+def _effects(console: Console, domain: DomainReport, *, planned: bool) -> None:
     rows = [(t.table, t.deleted, t.inserted, t.updated, t.unchanged) for t in domain.tables]
     rows += [(r.table, 0, r.inserted, 0, 0) for r in domain.references]
     if not rows:
@@ -120,15 +119,7 @@ def _effects(console: Console, domain: DomainReport, *, planned: bool, plain: bo
         )
     )
     cells = [[row[0], *(f"{number:,}" for number in row[1:])] for row in rows]
-    if console.is_terminal and not plain:
-        table = Table(*titles)
-        for column in table.columns[1:]:
-            column.justify = "right"
-        for row in cells:
-            table.add_row(*row)
-        console.print(table)
-    else:
-        console.print("\n".join(aligned([list(titles), *cells])))
+    console.print("\n".join(aligned([list(titles), *cells])))
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -142,12 +133,10 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     return lines
 
 
-def _next_step(console: Console, report: RunReport) -> None:
-    domain = report.domains[0] if report.domains else None
-    if domain is None or domain.error or report.exit_code:
+def _next_step(console: Console, report: RunReport, execute: str) -> None:
+    if not report.domains or report.exit_code:
         return
-    names = ",".join(d.domain for d in report.domains)
-    if report.mode == "plan" and report.status == "planned":
-        console.print(f"next: wdh etl --domains {names} --period {domain.period} --execute")
+    if report.status == "planned" and execute:
+        console.print(f"next: {execute}")
     elif report.status == "unchanged":
         console.print("nothing to do: the same input is loaded already (--force loads it again)")

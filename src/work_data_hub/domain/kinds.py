@@ -14,7 +14,7 @@ from work_data_hub.domain.exact import decimal_series, units_of, units_of_floats
 from work_data_hub.domain.findings import Rejected, rejected
 from work_data_hub.domain.numbers import parse_number
 from work_data_hub.domain.spec import Column, Kind
-from work_data_hub.domain.text import narrow
+from work_data_hub.domain.text import is_blank, narrow
 
 DATE_DTYPE = pd.ArrowDtype(pa.date32())
 PRECISION = {Kind.MONEY: 18, Kind.RATE: 10, Kind.COUNT: 9}
@@ -48,7 +48,9 @@ def _read_text(written: str) -> str | None:
 
 def _read_code(written: str) -> str | None:
     text = _read_text(written)
-    return text and (narrow(text).translate(_CODE_NOISE).upper() or None)
+    if text is None or is_blank(text):
+        return None
+    return narrow(text).translate(_CODE_NOISE).upper() or None
 
 
 def _parse_days(column: Column, values: pd.Series) -> tuple[pd.Series, list[Rejected]]:

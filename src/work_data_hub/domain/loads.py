@@ -10,14 +10,10 @@ from work_data_hub.domain.report import FileRead, ReferenceEffect, TableEffect
 class Fingerprint:
     """Everything that decides what a load writes: the same fingerprint again changes nothing."""
 
-    files: tuple[tuple[str, str], ...]  # (sha256, sheet) of each file, in order
+    files: tuple[str, ...]  # the sha256 of each file, in order
     code_version: str
     config_version: str
     declaration_version: str
-
-    @property
-    def versions(self) -> tuple[str, str, str]:
-        return self.code_version, self.config_version, self.declaration_version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +29,7 @@ class LedgerEntry:
     rows_read: int
     rows_rejected: int
     fingerprint: Fingerprint
+    adds: bool = False  # appended to the month instead of replacing it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from work_data_hub.domain.identity.names import normalise_names
 from work_data_hub.domain.pipelines import PipelineContext
 from work_data_hub.domain.run import IDENTITY_CONFIDENCE, IDENTITY_SOURCE, RefineRun
 from work_data_hub.domain.spec import Step
+from work_data_hub.domain.text import is_blank
 
 _NO_NUMBER = frozenset({"nan", "none", "null", "-"})
 _BLANK_NAMES = frozenset({"(空白)", "（空白）", "空白"})
@@ -77,12 +78,12 @@ def strip_prefix(column: str, *, letters: str) -> Step:
 
 
 def clean_portfolio(column: str) -> Step:
-    """Drop one leading F and write whole numbers as digits: F001 → 001, 12345.0 → 12345."""
+    """Drop one leading F, write whole numbers as digits: F001 → 001, 12345.0 → 12345; placeholders become null."""
 
     def clean(value: str) -> str | None:
         bare = value[1:] if value[:1] in "Ff" else value
         digits = bare.removesuffix(".0")
-        return (digits if digits.isdigit() else bare).strip() or None
+        return None if is_blank(value) or is_blank(bare) else (digits if digits.isdigit() else bare).strip()
 
     return _each_distinct(f"clean {column}", column, clean)
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from psycopg2.extras import execute_values
@@ -13,16 +14,17 @@ from work_data_hub.io.postgres import Connection, Cursor
 from work_data_hub.io.queries import query
 
 
-def last_load(connection: Connection, *, domain: str, period: date) -> LastLoad | None:
-    """The newest committed load of `domain` and month, None before the first."""
+def standing_loads(connection: Connection, *, domain: str, period: date) -> tuple[LastLoad, ...]:
+    """The committed loads that the month consists of, newest first: the last replacement and what was added since."""
     with connection.cursor() as cursor:
-        cursor.execute(query("ledger", "last_load"), {"domain": domain, "period": period})
-        row = cursor.fetchone()
-    if row is None:
-        return None
+        cursor.execute(query("ledger", "standing_loads"), {"domain": domain, "period": period})
+        return tuple(_last_load(row) for row in cursor.fetchall())
+
+
+def _last_load(row: tuple[Any, ...]) -> LastLoad:
     load_id, files, code, config, declaration, rows_read, rows_rejected = row
     fingerprint = Fingerprint(
-        files=tuple((file["sha256"], file["sheet"]) for file in files),
+        files=tuple(file["sha256"] for file in files),
         code_version=code,
         config_version=config,
         declaration_version=declaration,
@@ -47,6 +49,7 @@ def record_load(cursor: Cursor, load_id: int, entry: LedgerEntry, effect: TableE
         {
             "load_id": load_id,
             "run_id": entry.run_id,
+            "status": "appended" if entry.adds else "loaded",
             "domain": entry.domain,
             "period": entry.period,
             "started_at": entry.started_at,

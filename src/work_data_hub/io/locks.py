@@ -1,12 +1,13 @@
 """One load at a time for a domain and month: an advisory lock on the loading connection itself."""
 
 import hashlib
-
-import psycopg2
+import time
 
 from work_data_hub.errors import LoadLocked
 from work_data_hub.io.postgres import Connection
 from work_data_hub.io.queries import query
+
+_ASK_AGAIN_SECONDS = 0.2
 
 
 def take_load_lock(connection: Connection, *, domain: str, period: str, wait_seconds: float) -> None:
@@ -14,22 +15,20 @@ def take_load_lock(connection: Connection, *, domain: str, period: str, wait_sec
 
     Raises LoadLocked, naming the holder, when it is not free within `wait_seconds`.
     """
-    key = load_lock_key(domain, period)
+    key, deadline = load_lock_key(domain, period), time.monotonic() + wait_seconds
+    while not _try(connection, key):
+        # Asking again, not waiting in the server: a process that waits there hears no Ctrl-C.
+        if time.monotonic() >= deadline:
+            raise _locked(connection, key, domain=domain, period=period)
+        time.sleep(_ASK_AGAIN_SECONDS)
+
+
+def _try(connection: Connection, key: int) -> bool:
     with connection.cursor() as cursor:
-        if wait_seconds > 0:
-            cursor.execute("select set_config('lock_timeout', %s, false)", (f"{int(wait_seconds * 1000)}ms",))
-            try:
-                cursor.execute("select pg_advisory_lock(%s)", (key,))
-            except psycopg2.errors.LockNotAvailable as error:
-                connection.rollback()
-                raise _locked(connection, key, domain=domain, period=period) from error
-            cursor.execute("select set_config('lock_timeout', '0', false)")
-        else:
-            cursor.execute("select pg_try_advisory_lock(%s)", (key,))
-            taken = cursor.fetchone()
-            if not taken or not taken[0]:
-                raise _locked(connection, key, domain=domain, period=period)
+        cursor.execute("select pg_try_advisory_lock(%s)", (key,))
+        row = cursor.fetchone()
     connection.commit()
+    return bool(row and row[0])
 
 
 def _locked(connection: Connection, key: int, *, domain: str, period: str) -> LoadLocked:
@@ -37,7 +36,9 @@ def _locked(connection: Connection, key: int, *, domain: str, period: str) -> Lo
         cursor.execute(query("locks", "holder"), {"high": (key >> 32) & 0xFFFFFFFF, "low": key & 0xFFFFFFFF})
         row = cursor.fetchone()
     connection.rollback()
-    holder = f"{row[0]} (process {row[1]}, since {row[2]:%H:%M:%S})" if row else "a run that has just ended"
+    # Of another role's session PostgreSQL shows the process only.
+    since = f", since {row[2]:%H:%M:%S}" if row and row[2] else ""
+    holder = f"{row[0]} (process {row[1]}{since})" if row else "a run that has just ended"
     return LoadLocked(
         f"{domain} {period} is being loaded by {holder}",
         domain=domain,

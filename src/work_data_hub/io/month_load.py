@@ -58,7 +58,7 @@ def publish(cursor: Cursor, plan: LoadPlan, *, load_id: int, faults: Faults) -> 
 def _write_facts(cursor: Cursor, plan: LoadPlan, facts: TableEffect, *, load_id: int, faults: Faults) -> None:
     target = table_identifier(plan.domain.table)
     if facts.deleted + facts.unchanged and plan.mode is LoadMode.DELETE_INSERT:
-        cursor.execute(sql.SQL("delete from {} as fact where {}").format(target, _scope(plan)), _values(plan))
+        cursor.execute(sql.SQL("delete from {} as fact where {}").format(target, _scope(plan)))
         faults.reach("after_delete")
     faults.reach("before_copy")
     rows = plan.gold.assign(_load_id=load_id)
@@ -100,16 +100,16 @@ def _refuse_shrink(plan: LoadPlan, *, existing: int, incoming: int) -> None:
     if plan.allow_shrink or existing - incoming <= existing * LARGEST_SHRINK:
         return
     raise ShrinkRefused(
-        f"{plan.domain.table} has {existing} rows for {plan.period:%Y-%m}, the file has {incoming}",
+        f"{plan.domain.table} has {existing} rows to replace for {plan.period:%Y-%m}, the file has {incoming}",
         domain=plan.domain.name,
         operation="load",
-        rule=f"a load removes at most {LARGEST_SHRINK:.0%} of a month's rows",
+        rule=f"a month has at most {LARGEST_SHRINK:.0%} fewer rows after a load than before",
         hint="check that the file is complete; if it is, add --allow-shrink",
     )
 
 
 def _count(cursor: Cursor, plan: LoadPlan, statement: sql.SQL) -> int:
-    cursor.execute(_fill(statement, plan), _values(plan))
+    cursor.execute(_fill(statement, plan))
     row = cursor.fetchone()
     return int(row[0]) if row else 0
 
@@ -124,28 +124,22 @@ def _fill(statement: sql.SQL, plan: LoadPlan) -> sql.Composed:
 
 
 def _scope(plan: LoadPlan) -> sql.Composable:
-    """The rows that the load replaces: the month, or the combinations that the file holds."""
+    """The rows that the load replaces: the month, or those of it whose combinations the file holds."""
+    month = sql.SQL("fact.{} = {}").format(sql.Identifier(plan.domain.load.column), sql.Literal(plan.period))
     if not plan.scope:
-        return sql.SQL("fact.{} = %(period)s").format(sql.Identifier(plan.domain.load.column))
+        return month
     same = sql.SQL(" and ").join(
         sql.SQL("fact.{0} is not distinct from given.{0}").format(sql.Identifier(name)) for name in plan.scope
     )
-    return sql.SQL("exists (select from (select distinct {} from {}) as given where {})").format(
-        column_list(list(plan.scope)), sql.Identifier(STAGE), same
+    return sql.SQL("{} and exists (select from (select distinct {} from {}) as given where {})").format(
+        month, column_list(list(plan.scope)), sql.Identifier(STAGE), same
     )
-
-
-def _values(plan: LoadPlan) -> dict[str, object]:
-    return {"period": plan.period}
 
 
 def _statements(plan: LoadPlan) -> Sequence[sql.Composable]:
     """The statements of the load, in order, for people to read."""
     target = table_identifier(plan.domain.table)
-    period = sql.Literal(plan.period)
-    month = sql.SQL("{} = {}").format(sql.Identifier(plan.domain.load.column), period)
-    scope = _scope(plan) if plan.scope else month
-    delete = sql.SQL("delete from {} as fact where {}").format(target, scope)
+    delete = sql.SQL("delete from {} as fact where {}").format(target, _scope(plan))
     copy = sql.SQL("copy {} ({}) from stdin with (format csv)").format(
         target, column_list([*plan.gold.columns, "_load_id"])
     )

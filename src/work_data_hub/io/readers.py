@@ -64,7 +64,7 @@ def read_sheet(
     layout = lay_out(rows, headings=headings, required=required, file=file_label, sheet=part.name)
     if scan.last_row == layout.heading_row:
         raise _no_data("the sheet has headings only", file_label, part.name)
-    place = SheetPlace(path=path, label=file_label, sheet=part.name)
+    place = SheetPlace(workbook=workbook, part=part.part, sheet=part.name)
     bronze = read_cells(place, layout=layout, scan=scan, numbers=numbers)
     if bronze.frame.empty:
         raise _no_data("every row below the headings is blank", file_label, part.name)

@@ -10,9 +10,10 @@ import xlsxwriter
 
 from work_data_hub.domain.bronze import Bronze
 from work_data_hub.domain.quarantine import PLACE, REASONS, rejected_cells, rejected_rows
+from work_data_hub.domain.text import narrow
 from work_data_hub.io.whole_files import replace_file
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@")
 _WIDTHS = {PLACE[0]: 30, PLACE[1]: 12, PLACE[2]: 8, REASONS: 60}
 
 
@@ -57,9 +58,13 @@ def _write_cell(sheet: Any, row: int, column: int, value: object, style: Any) ->
     elif isinstance(value, int | float):
         sheet.write_number(row, column, value, style)
     else:
-        # Excel refuses control characters and texts beyond its own limit.
-        text = "".join(c if c >= " " or c in "\t\n" else "␀" for c in str(value))
-        sheet.write_string(row, column, text[:32_767], style)
+        # Excel refuses texts beyond its own limit.
+        sheet.write_string(row, column, _printable(str(value))[:32_767], style)
+
+
+def _printable(text: str) -> str:
+    """The text without the control characters that Excel refuses."""
+    return "".join(c if c >= " " or c in "\t\n" else "␀" for c in text)
 
 
 def _write_csv(path: Path, rows: pd.DataFrame) -> None:
@@ -73,9 +78,12 @@ def _write_csv(path: Path, rows: pd.DataFrame) -> None:
 def _csv_cell(value: object) -> object:
     if _is_missing(value):
         return ""
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-        return "'" + value
-    return value
+    if not isinstance(value, str):
+        return value
+    text = _printable(value)
+    # A spreadsheet may skip white space and read full-width signs before it decides what a cell is.
+    is_formula = text.startswith(("\t", *_FORMULA_STARTS)) or narrow(text).lstrip().startswith(_FORMULA_STARTS)
+    return "'" + text if is_formula else text
 
 
 def _is_missing(value: object) -> bool:

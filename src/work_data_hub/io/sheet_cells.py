@@ -18,11 +18,11 @@ from work_data_hub.errors import UnreadableWorkbook
 from work_data_hub.io.cell_address import address
 from work_data_hub.io.cell_reports import CellReport, Content, parse_report
 from work_data_hub.io.headings import Layout
+from work_data_hub.io.long_numbers import LONG_CODE, excel_digits, shared_long_texts, text_cells
+from work_data_hub.io.preflight import Workbook
 from work_data_hub.io.sheet_scan import FoundCell, SheetScan
 
 STRING = pd.StringDtype(storage="pyarrow")
-EXACT_BELOW = 1e11
-"""From here on a float does not hold four decimals of every number that a text can write."""
 KNOWN_ERRORS = frozenset({"#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#GETTING_DATA"})
 
 Cells = dict[tuple[int, str], str]
@@ -31,11 +31,19 @@ Positions = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SheetPlace:
-    """Which sheet of which file, and how the file is named in reports."""
+    """Which sheet of which workbook, and the part that holds it."""
 
-    path: Path
-    label: str
+    workbook: Workbook
+    part: str
     sheet: str
+
+    @property
+    def path(self) -> Path:
+        return self.workbook.path
+
+    @property
+    def label(self) -> str:
+        return self.workbook.label
 
     def refused(self, message: str, *, hint: str, cell: str | None = None) -> UnreadableWorkbook:
         return UnreadableWorkbook(message, file=self.label, sheet=self.sheet, cell=cell, hint=hint)
@@ -69,7 +77,7 @@ def read_cells(place: SheetPlace, *, layout: Layout, scan: SheetScan, numbers: C
     grid = _load(place, layout, numbers)
     _mark_broken(grid, scan)
     _write_booleans(grid, scan)
-    _move_inexact(place, grid)
+    _keep_long_numbers(place, grid, scan)
     filled = _filled(grid)
     _fill_merged(grid, scan)
     return _bronze(place, grid, kept=np.flatnonzero(filled))
@@ -170,20 +178,40 @@ def _with(values: Any, texts: dict[int, str]) -> Any:
     return pc.replace_with_mask(values, pa.array(mask), pa.array([texts[at] for at in sorted(texts)], values.type))
 
 
-def _move_inexact(place: SheetPlace, grid: _Grid) -> None:
-    """Read numbers beyond a float's exactness once more, as the text they may have been written as."""
-    large = {name: np.flatnonzero(np.abs(values) >= EXACT_BELOW) for name, values in grid.numbers.items()}
-    columns = {grid.layout.columns[name]: name for name, positions in large.items() if len(positions)}
-    if not columns:
-        return
-    sheet = _sheet(place, grid.layout, dict.fromkeys(columns, "string"))
-    for info, values in zip(sheet.selected_columns, sheet.to_arrow().columns, strict=True):
-        name = columns[info.absolute_index]
-        written = values.take(pa.array(large[name])).to_pylist()
-        for position, text in zip(large[name], written, strict=True):
-            if not _same_number(text, grid.numbers[name][position]):
-                grid.texts[int(position), name] = text
-                grid.numbers[name][position] = np.nan
+def _keep_long_numbers(place: SheetPlace, grid: _Grid, scan: SheetScan) -> None:
+    """Texts of more digits than a float holds stay as written; codes typed as numbers get Excel's digits."""
+    codes = _long_codes(grid)
+    if scan.long_texts or shared_long_texts(place.workbook):
+        names = {grid.layout.columns[name]: name for name in (*grid.numbers, *codes)}
+        for cell in text_cells(place.workbook, place.part, prefix=scan.prefix, columns=names):
+            position, name = cell.row - grid.layout.heading_row - 1, names[cell.column]
+            if name in codes:
+                codes[name].pop(position, None)
+            elif 0 <= position < grid.rows:
+                _take_inexact(grid, position, name, cell.content)
+    for name, digits in codes.items():
+        grid.strings[name] = _with(grid.strings[name], digits)
+
+
+def _long_codes(grid: _Grid) -> dict[str, dict[int, str]]:
+    """By text column: the codes that would be written otherwise if their cell is a number."""
+    codes: dict[str, dict[int, str]] = {}
+    for name, values in grid.strings.items():
+        positions = np.flatnonzero(pc.fill_null(pc.greater_equal(pc.binary_length(values), 16), False))
+        found = values.take(pa.array(positions))
+        digital = pc.match_substring_regex(found, LONG_CODE).to_numpy(zero_copy_only=False)
+        texts = zip(positions[digital], found.filter(pa.array(digital)).to_pylist(), strict=True)
+        changed = {int(at): digits for at, text in texts if (digits := excel_digits(text)) != text}
+        if changed:
+            codes[name] = changed
+    return codes
+
+
+def _take_inexact(grid: _Grid, position: int, name: str, text: str) -> None:
+    number = grid.numbers[name][position]
+    if not np.isnan(number) and not _same_number(text, number):
+        grid.texts[position, name] = text
+        grid.numbers[name][position] = np.nan
 
 
 def _same_number(text: str, number: float) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from work_data_hub.errors import UnreadableWorkbook
 from work_data_hub.io.cell_address import LAST_ROW, CellRange, address, column_index, parse_range
+from work_data_hub.io.long_numbers import LongTextSearch
 from work_data_hub.io.preflight import Workbook
 from work_data_hub.io.workbook_parts import LONGEST_BYTES, decoded, prefix_of, text_in
 
@@ -48,13 +49,15 @@ class SheetScan:
 
     `errors` are cells such as #N/A, `uncached` formulas without a stored result (their text with
     a leading =), `booleans` cells that hold TRUE or FALSE, `merged` the merged ranges.
-    `columns` is an upper bound of the columns used.
+    `columns` is an upper bound of the columns used; `long_texts` says that a text standing in the
+    sheet itself may write a number of 16 digits or more.
     """
 
     prefix: bytes = b""
     first_row: int | None = None
     last_row: int | None = None
     columns: int = 26
+    long_texts: bool = False
     head: list[HeadRow] = field(default_factory=list)
     errors: list[FoundCell] = field(default_factory=list)
     uncached: list[FoundCell] = field(default_factory=list)
@@ -139,6 +142,7 @@ class _Scanner:
         values = self._values(block)
         if values is None:
             return
+        self.scan.long_texts = self.scan.long_texts or self.tags.long_texts.in_rows(block)
         self._extents(block, *values)
         self._widths(block)
         # A single rare byte is found ten times as fast as a tag; most blocks do not even hold the byte.
@@ -258,6 +262,7 @@ class _Tags:
         self.prefix = prefix
         self.row = b"<" + prefix + b"row"
         self.formula = b"<" + prefix + b"f"
+        self.long_texts = LongTextSearch(prefix)
         self.values = (b"<" + prefix + b"v", b"<" + prefix + b"is")
         self.table = re.compile(rb"<%bsheetData\b[^>]*?(/?)>" % p)
         self.table_end = b"</" + prefix + b"sheetData"

@@ -7,13 +7,12 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
-from work_data_hub import __version__
-from work_data_hub.domain.bronze import Bronze
+from work_data_hub.domain.bronze import SOURCE_SHEET, Bronze
 from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.domain.identity.cascade import IdentityBook
 from work_data_hub.domain.loads import Fingerprint, LastLoad, LedgerEntry, LoadEffects
 from work_data_hub.domain.period import Period
-from work_data_hub.domain.plans import LoadPlan, ReferencePlan
+from work_data_hub.domain.plans import LoadMode, LoadPlan, ReferencePlan
 from work_data_hub.domain.quarantine import first_reject_facts
 from work_data_hub.domain.references import candidates
 from work_data_hub.domain.refine import refine
@@ -21,18 +20,15 @@ from work_data_hub.domain.report import DomainReport, FileRead
 from work_data_hub.domain.run import Outcome, RefineRun
 from work_data_hub.domain.spec import Domain
 from work_data_hub.errors import ConfigError, DataError, UsageError, WorkDataHubError
+from work_data_hub.io.code_version import code_version
 from work_data_hub.io.config_files import config_version, load_mappings, source_for
 from work_data_hub.io.readers import read_workbooks
 from work_data_hub.io.source_files import Found, direct_file, find_workbooks
 from work_data_hub.log import get_logger
+from work_data_hub.orchestration.file_report import domain_report, quality_metrics
 from work_data_hub.orchestration.requests import FileRequest, Workplace
 
 log = get_logger(__name__)
-
-NOT_CHECKED_WITHOUT_DATABASE = (
-    "the warehouse: rows to delete and unchanged, references to add, the same file again, a shrunken month",
-)
-NEVER_PROVEN_BY_A_PLAN = ("disk space", "concurrent writers", "triggers")
 
 
 class FileRun:
@@ -104,7 +100,7 @@ class FileRun:
             self._refuse_rejects(self.outcome)
             plan = self._plan(self.outcome)
             if self.request.execute:
-                entry, metrics = self._ledger_entry(self.outcome), _metrics(self.outcome)
+                entry, metrics = self._ledger_entry(self.outcome), quality_metrics(self.outcome)
                 self.load_id, self.effects = self._held_session.load(plan, entry, metrics=metrics)
             elif self.place.database_url is not None:
                 self.effects = _warehouse_side().peek_effects(self.place.database_url, plan)
@@ -115,8 +111,7 @@ class FileRun:
         if self.request.period is None or self.request.force:
             return False
         self.found = self._choose()
-        last = self._planned_last_load(self.request.period)
-        return last is not None and last.fingerprint == self._fingerprint
+        return self._same_among(self._planned_loads(self.request.period)) is not None
 
     def close(self) -> None:
         """Give the warehouse back."""
@@ -126,31 +121,19 @@ class FileRun:
 
     def report(self, error: WorkDataHubError | None = None) -> DomainReport:
         """The run so far, in the words of the JSON report."""
-        outcome, last = self.outcome, self.unchanged
-        return DomainReport(
-            domain=self.domain.name,
-            period=self._period.yyyymm if self._period else None,
-            status=self._status(error),
-            load_id=self.load_id or (last.load_id if last else None),
+        return domain_report(
+            self.request,
+            period=self._period,
+            found=self.found,
             files=self._files,
-            rows_read=last.rows_read if last else outcome.rows_read if outcome else 0,
-            rows_rejected=last.rows_rejected if last else outcome.rows_rejected if outcome else 0,
-            rows_loaded=len(outcome.gold) if outcome and self.load_id and not self.request.skip_facts else 0,
-            tables=(self.effects.facts,) if self.effects else (),
-            references=self.effects.references if self.effects else (),
-            identity=outcome.identity if outcome else {},
-            unresolved=len(outcome.unresolved_names) if outcome else 0,
-            quality={count.name: {"rows": count.rows, "values": dict(count.values)} for count in outcome.counts}
-            if outcome
-            else {},
-            sums=outcome.sums if outcome else {},
+            outcome=self.outcome,
+            unchanged=self.unchanged,
+            effects=self.effects,
+            load_id=self.load_id,
             rejects_path=self.rejects_path,
             seconds=dict(self.seconds),
             error=error,
-            reason=self.found.reason if self.found else "",
-            warnings=self._warnings,
-            not_checked=self._not_checked,
-            sql=self.effects.sql if self.effects else (),
+            has_database=self.place.database_url is not None,
         )
 
     # -- parts of the stages
@@ -173,20 +156,24 @@ class FileRun:
             self._session = _warehouse_side().LoadSession(
                 self.request, self.place, period=period, input_file=", ".join(f.label for f in self._found.files)
             )
-            last = self._session.last_load()
+            loads = self._session.loads()
         else:
-            last = self._planned_last_load(period)
-        if last and last.fingerprint == self._fingerprint and not self.request.force:
-            self.unchanged = last
-            self._log.info("workbook.unchanged", load_id=last.load_id)
+            loads = self._planned_loads(period)
+        self.unchanged = None if self.request.force else self._same_among(loads)
+        if self.unchanged:
+            self._log.info("workbook.unchanged", load_id=self.unchanged.load_id)
 
-    def _planned_last_load(self, period: Period) -> LastLoad | None:
+    def _same_among(self, loads: tuple[LastLoad, ...]) -> LastLoad | None:
+        """The load of the same input; one that was replaced or added to since counts only when adding."""
+        candidates = loads if self.request.mode is LoadMode.APPEND else loads[:1]
+        return next((load for load in candidates if load.fingerprint == self._fingerprint), None)
+
+    def _planned_loads(self, period: Period) -> tuple[LastLoad, ...]:
         if self.place.database_url is None:
-            return None
-        last: LastLoad | None = _warehouse_side().peek_last_load(
-            self.place.database_url, domain=self.domain.name, period=period
-        )
-        return last
+            return ()
+        url, side = self.place.database_url, _warehouse_side()
+        loads: tuple[LastLoad, ...] = side.peek_loads(url, domain=self.domain.name, period=period)
+        return loads
 
     def _close_unchanged(self) -> None:
         if self.unchanged and self._session:
@@ -198,7 +185,14 @@ class FileRun:
             name = f"{self.domain.name}_{outcome.period.yyyymm}_{self.request.run_id}"
             # The writer of workbooks is loaded only when there is something to write.
             write_rejects = import_module("work_data_hub.io.rejects_workbook").write_rejects
-            path = write_rejects(folder, name=name, bronze=bronze, rejects=outcome.rejects)
+            try:
+                path = write_rejects(folder, name=name, bronze=bronze, rejects=outcome.rejects)
+            except OSError as error:
+                raise ConfigError(
+                    f"the rejects workbook cannot be written to {folder}: {error.strerror}",
+                    field="--rejects" if self.request.rejects_folder else "WDH_HOME",
+                    hint="name a folder that can be written to",
+                ) from error
             self.rejects_path = str(path.resolve())
 
     def _refuse_rejects(self, outcome: Outcome) -> None:
@@ -251,6 +245,7 @@ class FileRun:
             rows_read=outcome.rows_read,
             rows_rejected=outcome.rows_rejected,
             fingerprint=self._fingerprint,
+            adds=self.request.mode is LoadMode.APPEND,
         )
 
     # -- what the run knows
@@ -273,6 +268,8 @@ class FileRun:
 
     @property
     def _sheets(self) -> str:
+        if self.bronze:
+            return ", ".join(self.bronze.frame[SOURCE_SHEET].unique())
         return self.request.sheet or ", ".join(self._found.source.sheet_labels)
 
     @property
@@ -293,38 +290,16 @@ class FileRun:
 
     @property
     def _fingerprint(self) -> Fingerprint:
-        load_rule = f"{self.request.mode}:{','.join(self.request.scope)}:{self.request.skip_facts}"
-        declaration = hashlib.sha256(f"{self.domain.fingerprint}:{load_rule}".encode()).hexdigest()[:16]
+        request = self.request
+        # The salt decides temporary ids; only its digest with the rest leaves this line.
+        rule = (self.domain.fingerprint, request.mode, request.scope, request.sheet, request.skip_facts)
+        declaration = hashlib.sha256(repr((*rule, self.place.alias_salt)).encode()).hexdigest()[:16]
         return Fingerprint(
-            files=tuple((file.sha256, self._sheets) for file in self._found.files),
-            code_version=__version__,
+            files=tuple(file.sha256 for file in self._found.files),
+            code_version=code_version(),
             config_version=config_version(self.place.config_dir),
             declaration_version=declaration,
         )
-
-    @property
-    def _warnings(self) -> tuple[str, ...]:
-        if self.outcome is None:
-            return ()
-        groups = (
-            ("headings that no declaration knows, ignored", self.outcome.unknown_headings),
-            ("headings missing, their columns stay empty", self.outcome.missing_headings),
-        )
-        return tuple(f"{words}: {', '.join(names)}" for words, names in groups if names)
-
-    @property
-    def _not_checked(self) -> tuple[str, ...]:
-        if self.request.execute:
-            return ()
-        without = NOT_CHECKED_WITHOUT_DATABASE if self.place.database_url is None else ()
-        return (*without, *NEVER_PROVEN_BY_A_PLAN)
-
-    def _status(self, error: WorkDataHubError | None) -> str:
-        if error is not None:
-            return "failed"
-        if self.unchanged:
-            return "unchanged"
-        return "loaded" if self.load_id else "planned"
 
     def _effect_facts(self, plan: LoadPlan) -> dict[str, Any]:
         facts = self.effects.facts if self.effects else None
@@ -379,10 +354,3 @@ def _required_period(request: FileRequest) -> Period:
             f"{request.domain} needs a month", field="--period", hint="add --period YYYYMM, or --file PATH"
         )
     return request.period
-
-
-def _metrics(outcome: Outcome) -> dict[str, float]:
-    counts = {count.name: float(count.rows) for count in outcome.counts}
-    identity = {f"identity {source}": float(rows) for source, rows in outcome.identity.items()}
-    rows = {"rows read": float(outcome.rows_read), "rows rejected": float(outcome.rows_rejected)}
-    return rows | counts | identity | {"unresolved names": float(len(outcome.unresolved_names))}

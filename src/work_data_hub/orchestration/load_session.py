@@ -13,10 +13,10 @@ from work_data_hub.errors import WorkDataHubError
 from work_data_hub.io.ledger import (
     begin_execution,
     finish_execution,
-    last_load,
     next_load_id,
     record_load,
     record_quality,
+    standing_loads,
 )
 from work_data_hub.io.locks import take_load_lock
 from work_data_hub.io.month_load import count_effects, publish
@@ -28,11 +28,11 @@ from work_data_hub.orchestration.requests import FileRequest, Workplace
 log = get_logger(__name__)
 
 
-def peek_last_load(url: str, *, domain: str, period: Period) -> LastLoad | None:
-    """The newest committed load of a domain and month, for a plan; raises SchemaDrift at the wrong head."""
+def peek_loads(url: str, *, domain: str, period: Period) -> tuple[LastLoad, ...]:
+    """The loads that a month consists of, for a plan, newest first; raises SchemaDrift at the wrong head."""
     with warehouse_errors(), closing(connect(url, application_name=f"wdh plan {domain}")) as connection:
         require_head(connection)
-        return last_load(connection, domain=domain, period=period.first_day)
+        return standing_loads(connection, domain=domain, period=period.first_day)
 
 
 def peek_effects(url: str, plan: LoadPlan) -> LoadEffects:
@@ -49,6 +49,7 @@ class LoadSession:
     def __init__(self, request: FileRequest, place: Workplace, *, period: Period, input_file: str) -> None:
         self.execution_id: UUID = uuid4()
         self._domain, self._period, self._place = request.domain, period, place
+        self._committed = False
         name = f"wdh etl {request.domain} {period.yyyymm} {str(self.execution_id)[:8]}"
         self._connection = connect(_required(place.database_url), application_name=name)
         log.info("database.connection.acquired", execution_id=str(self.execution_id))
@@ -74,10 +75,10 @@ class LoadSession:
             self._connection.commit()
             self._place.faults.reach("after_running")
 
-    def last_load(self) -> LastLoad | None:
-        """The newest committed load of this domain and month."""
+    def loads(self) -> tuple[LastLoad, ...]:
+        """The loads that this domain's month consists of, newest first."""
         with warehouse_errors():
-            found = last_load(self._connection, domain=self._domain, period=self._period.first_day)
+            found = standing_loads(self._connection, domain=self._domain, period=self._period.first_day)
             self._connection.commit()
         return found
 
@@ -110,6 +111,7 @@ class LoadSession:
                     yield cursor
                 self._place.faults.reach("before_commit")
                 self._connection.commit()
+                self._committed = True
             except BaseException:
                 if not self._connection.closed:
                     self._connection.rollback()
@@ -118,6 +120,8 @@ class LoadSession:
 
     def failed(self, error: BaseException, *, rows: tuple[int, int, int]) -> None:
         """Record the failure; a database that is gone keeps the record `running` until the next run closes it."""
+        if self._committed:
+            return
         text = redact_text(str(error)) if isinstance(error, WorkDataHubError) else type(error).__name__
         log.info("database.load.failed", execution_id=str(self.execution_id), error_type=type(error).__name__)
         try:

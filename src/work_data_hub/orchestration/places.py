@@ -1,6 +1,7 @@
 """Settings become the place a run works in; the command line and Dagster use the same."""
 
 import getpass
+import re
 from importlib import import_module
 from urllib.parse import urlsplit
 
@@ -36,5 +37,7 @@ def describe_database(url: str | None) -> dict[str, str] | None:
     if url is None:
         return None
     parts = urlsplit(url)
-    server = f"{parts.hostname or 'local socket'}:{parts.port or 5432}"
+    # Everything after the last @: several hosts are allowed, and no password stands there.
+    hosts = parts.netloc.rpartition("@")[2] or "local socket"
+    server = hosts if re.search(r":\d+$", hosts) else f"{hosts}:5432"
     return {"name": parts.path.lstrip("/") or (parts.username or ""), "server": server}

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 from work_data_hub.domain.period import Period
@@ -17,22 +18,22 @@ class Tolerance:
     """How many rejected rows a run bears: a number of rows, or a share of the rows read."""
 
     rows: int = 0
-    share: float = 0.0
+    percent: Decimal = Decimal(0)
 
     @classmethod
     def parse(cls, text: str) -> "Tolerance":
         """Read `12` or `1.5%`; raises UsageError for anything else."""
         if re.fullmatch(r"\d+", text):
             return cls(rows=int(text))
-        if re.fullmatch(r"\d+(\.\d+)?%", text) and float(text[:-1]) <= 100:
-            return cls(share=float(text[:-1]) / 100)
+        if re.fullmatch(r"\d+(\.\d+)?%", text) and Decimal(text[:-1]) <= 100:
+            return cls(percent=Decimal(text[:-1]))
         raise UsageError("not a tolerance", field="--max-rejects", input_data=text, hint="give 12 or 1.5%")
 
     def bears(self, *, rejected: int, read: int) -> bool:
-        return rejected <= max(self.rows, int(self.share * read))
+        return rejected <= self.rows or rejected * 100 <= self.percent * read
 
     def __str__(self) -> str:
-        return f"{self.share:.4g} of the rows" if self.share else f"{self.rows} rows"
+        return f"{self.percent} % of the rows" if self.percent else f"{self.rows} rows"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

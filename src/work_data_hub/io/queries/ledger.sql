@@ -1,10 +1,19 @@
--- last_load: the newest committed load of a domain and month
+-- standing_loads: the last replacement of a month and the loads added to it since, newest first
 select load_id, files, code_version, config_version, declaration_version, rows_read, rows_rejected
 from ledger.loads
 where domain = %(domain)s
   and period = %(period)s
+  and load_id >= coalesce(
+    (
+      select max(replaced.load_id)
+      from ledger.loads as replaced
+      where replaced.domain = %(domain)s
+        and replaced.period = %(period)s
+        and replaced.status = 'loaded'
+    ),
+    0
+  )
 order by load_id desc
-limit 1
 
 -- next_load_id: reserve the id of a load before its rows are written
 select nextval(pg_get_serial_sequence('ledger.loads', 'load_id'))
@@ -15,7 +24,7 @@ insert into ledger.loads
    rows_deleted, rows_inserted, rows_updated, rows_unchanged, code_version, config_version, declaration_version)
 overriding system value
 values
-  (%(load_id)s, %(run_id)s, %(domain)s, %(period)s, 'loaded', %(started_at)s, clock_timestamp(), %(actor)s, %(files)s,
+  (%(load_id)s, %(run_id)s, %(domain)s, %(period)s, %(status)s, %(started_at)s, clock_timestamp(), %(actor)s, %(files)s,
    %(rows_read)s, %(rows_rejected)s, %(rows_deleted)s, %(rows_inserted)s, %(rows_updated)s, %(rows_unchanged)s,
    %(code_version)s, %(config_version)s, %(declaration_version)s)
 
