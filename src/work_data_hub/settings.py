@@ -121,7 +121,11 @@ class Settings(BaseSettings):
     log_file_dir: AbsolutePath | None = Field(
         default=None, validation_alias="LOG_FILE_DIR", description="Folder of the log files; unset, logs in WDH_HOME."
     )
-    max_workers: Count = Field(default=4, validation_alias="MAX_WORKERS", description="Most things done at once.")
+    max_workers: Count = Field(
+        default=4,
+        validation_alias="MAX_WORKERS",
+        description="Most things done at once; nothing runs side by side yet.",
+    )
     db_pool_size: Count = Field(default=10, validation_alias="DB_POOL_SIZE", description="Most connections at once.")
     db_batch_size: Count = Field(
         default=1000, validation_alias="DB_BATCH_SIZE", description="Rows streamed to the warehouse in one chunk."

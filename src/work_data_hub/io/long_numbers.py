@@ -95,8 +95,9 @@ def _texts_in(block: bytes, prefix: bytes, columns: Collection[int]) -> Iterator
 def _pattern(prefix: bytes, columns: Collection[int]) -> re.Pattern[bytes]:
     p = re.escape(prefix)
     letters = b"|".join(column_letter(column).encode() for column in sorted(columns))
+    # Atomic, so that the cells of all other columns are passed over without a second look.
     return re.compile(
-        rb'<%bc(?=[^>]*?\sr="(%b)([0-9]+)")(?=[^>]*?\st="(s|str|inlineStr)")[^>]*(?<!/)>(.*?)</%bc>' % (p, letters, p),
+        rb'<%bc(?=(?>[^>]*?\sr=")(%b)([0-9]+)")(?=[^>]*?\st="(s|str|inlineStr)")[^>]*(?<!/)>(.*?)</%bc>' % (p, letters, p),
         re.DOTALL,
     )
 

@@ -197,7 +197,7 @@ def _long_codes(grid: _Grid) -> dict[str, dict[int, str]]:
     """By text column: the codes that would be written otherwise if their cell is a number."""
     codes: dict[str, dict[int, str]] = {}
     for name, values in grid.strings.items():
-        positions = np.flatnonzero(pc.fill_null(pc.greater_equal(pc.binary_length(values), 16), False))
+        positions = np.flatnonzero(pc.fill_null(pc.greater_equal(pc.utf8_length(values), 16), False))
         found = values.take(pa.array(positions))
         digital = pc.match_substring_regex(found, LONG_CODE).to_numpy(zero_copy_only=False)
         texts = zip(positions[digital], found.filter(pa.array(digital)).to_pylist(), strict=True)
