@@ -62,8 +62,7 @@ def shared_long_texts(workbook: Workbook) -> bool:
 def text_cells(workbook: Workbook, part: str, *, prefix: bytes, columns: Collection[int]) -> list[TextCell]:
     """Return the cells of these columns whose type in the XML is text, shared texts looked up."""
     cells = [cell for block in _blocks(workbook, part, prefix) for cell in _texts_in(block, prefix, columns)]
-    wanted = {int(cell.content) for cell in cells if cell.kind == "s" and cell.content.isdecimal()}
-    shared = shared_texts(workbook, wanted)
+    shared = shared_texts(workbook, {number for cell in cells if (number := _shared_number(cell)) is not None})
     return [_looked_up(cell, shared) for cell in cells]
 
 
@@ -97,7 +96,8 @@ def _pattern(prefix: bytes, columns: Collection[int]) -> re.Pattern[bytes]:
     letters = b"|".join(column_letter(column).encode() for column in sorted(columns))
     # Atomic, so that the cells of all other columns are passed over without a second look.
     return re.compile(
-        rb'<%bc(?=(?>[^>]*?\sr=")(%b)([0-9]+)")(?=[^>]*?\st="(s|str|inlineStr)")[^>]*(?<!/)>(.*?)</%bc>' % (p, letters, p),
+        rb'<%bc(?=(?>[^>]*?\sr=")(%b)([0-9]{1,7})")(?=[^>]*?\st="(s|str|inlineStr)")[^>]*(?<!/)>(.*?)</%bc>'
+        % (p, letters, p),
         re.DOTALL,
     )
 
@@ -107,8 +107,12 @@ def _value(content: bytes, prefix: bytes) -> str:
     return decoded(found[1]) if found else ""
 
 
+def _shared_number(cell: TextCell) -> int | None:
+    return int(cell.content) if cell.kind == "s" and re.fullmatch("[0-9]{1,9}", cell.content) else None
+
+
 def _looked_up(cell: TextCell, shared: dict[int, str]) -> TextCell:
     if cell.kind != "s":
         return cell
-    text = shared.get(int(cell.content), "") if cell.content.isdecimal() else ""
-    return TextCell(cell.row, cell.column, cell.kind, text)
+    number = _shared_number(cell)
+    return TextCell(cell.row, cell.column, cell.kind, "" if number is None else shared.get(number, ""))
