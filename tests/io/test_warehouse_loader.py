@@ -90,3 +90,12 @@ def test_no_password_in_the_error_of_a_refused_connection(warehouse_url: str) ->
         WarehouseLoader(wrong)
 
     assert "canary-secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("keys", [None, ["id"]])
+def test_rows_travel_in_chunks_of_the_batch_size(warehouse_url: str, keys: list[str] | None) -> None:
+    # A column of numbers and text cannot be one chunk, but each row of it can.
+    mixed = samples("1", "2", name=pd.Series([1, "甲"], dtype=object))
+
+    with WarehouseLoader(warehouse_url, batch_size=1) as loader:
+        assert loader.load_dataframe(mixed, "sample_data", "public", keys).rows_inserted == 2

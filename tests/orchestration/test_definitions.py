@@ -1,17 +1,22 @@
 """Dagster's side: the same jobs, the same rows, the same truth."""
 
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dagster import DagsterInstance
 from tests.hub import DOMAIN, PROJECT, Hub
 
 from work_data_hub.domain.catalog import DOMAINS
+from work_data_hub.domain.period import Period
+from work_data_hub.domain.plans import LoadMode
 from work_data_hub.io.postgres import Connection
-from work_data_hub.orchestration.dagster_instance import dagster_home
 from work_data_hub.orchestration.definitions import defs
-from work_data_hub.orchestration.file_jobs import column_schema
+from work_data_hub.orchestration.file_jobs import FileRunConfig, column_schema
+from work_data_hub.orchestration.requests import FileRequest, Tolerance
+from work_data_hub.orchestration.sample_job import sample_loader
 from work_data_hub.settings import get_settings
 
 
@@ -117,12 +122,55 @@ def test_dagster_keeps_its_runs_in_a_database_of_its_own_when_told(hub: Hub, war
 _EXECUTE = ["etl", "--domains", DOMAIN, "--period", "202410", "--execute"]
 
 
+_PLAIN = FileRequest(run_id="r", domain=DOMAIN)
+_FULL = FileRequest(
+    run_id="r",
+    domain=DOMAIN,
+    period=Period.parse("202410"),
+    file=Path("月报.xlsx"),
+    execute=True,
+    mode=LoadMode.APPEND,
+    scope=("月度", "计划代码"),
+    sheet="规模明细",
+    version="V2",
+    file_selection="newest",
+    max_files=3,
+    tolerance=Tolerance(percent=Decimal("1.50")),
+    allow_shrink=True,
+    force=True,
+    skip_facts=True,
+    lock_wait_seconds=2.5,
+    rejects_folder=Path("rejects"),
+)
+
+
 @pytest.mark.unit
-def test_a_dagster_page_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
-    settings = get_settings().model_copy(update={"home": tmp_path, "dagster_home": None})
-    page = dagster_home(settings) / "dagster.yaml"
-    assert "telemetry" in page.read_text(encoding="utf-8")
+@pytest.mark.parametrize("request_", [_PLAIN, _FULL, replace(_PLAIN, tolerance=Tolerance(rows=12))])
+def test_a_request_survives_dagsters_configuration(request_: FileRequest) -> None:
+    config = FileRunConfig.of(request_)
 
-    page.write_text("# mine\n", encoding="utf-8")
+    assert FileRunConfig(**config.model_dump()).request(domain=DOMAIN, run_id="r") == request_
 
-    assert dagster_home(settings).joinpath("dagster.yaml").read_text(encoding="utf-8") == "# mine\n"
+
+@pytest.mark.integration
+def test_the_history_says_what_was_asked(in_hub: Hub) -> None:
+    drop = in_hub.sample()
+    in_hub.etl("--execute", "--version", "V1", "--max-rejects", "2%", "--rejects", "bad")
+
+    with DagsterInstance.from_config(str(in_hub.home / "dagster")) as instance:
+        asked: dict[str, Any] = dict(instance.get_runs()[0].run_config)
+    config = asked["ops"]["find"]["config"]
+    assert (config["period"], config["version"], config["max_rejects"]) == ("202410", "V1", "2%")
+    assert config["rejects"] == str(in_hub.home / "bad")
+
+    again = defs.get_job_def(f"{DOMAIN}_job").execute_in_process(run_config=asked)
+    assert again.success
+    assert in_hub.query("select count(*) from business.规模明细") == [(drop.sheet(DOMAIN, "V1").rows,)]
+
+
+@pytest.mark.integration
+def test_the_sample_pipeline_loads_as_the_settings_say(in_hub: Hub) -> None:
+    settings = get_settings().model_copy(update={"db_pool_size": 3, "db_batch_size": 7})
+
+    with sample_loader(settings) as loader:
+        assert (loader.pool_size, loader.batch_size) == (3, 7)

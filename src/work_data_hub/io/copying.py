@@ -25,15 +25,20 @@ def column_list(names: list[str]) -> sql.Composed:
 
 
 def copy_frame(
-    cursor: Cursor, frame: pd.DataFrame, *, into: sql.Composable, between: Callable[[], None] = lambda: None
+    cursor: Cursor,
+    frame: pd.DataFrame,
+    *,
+    into: sql.Composable,
+    between: Callable[[], None] = lambda: None,
+    chunk_rows: int = CHUNK_ROWS,
 ) -> int:
     """Append the frame's rows to a table with columns of the same names; returns the number of rows.
 
     Text, dates and exact decimals travel as written; null and empty text stay apart. `between` is
-    called after each chunk.
+    called after each chunk of `chunk_rows` rows.
     """
     command = sql.SQL("copy {} ({}) from stdin with (format csv)").format(into, column_list(list(frame.columns)))
-    cursor.copy_expert(command, _Stream(_csv_chunks(frame, between)), size=_SEND_BYTES)
+    cursor.copy_expert(command, _Stream(_csv_chunks(frame, between, chunk_rows)), size=_SEND_BYTES)
     return len(frame)
 
 
@@ -54,10 +59,10 @@ def create_stage(cursor: Cursor, columns: list[str], *, like: str, name: str) ->
     )
 
 
-def _csv_chunks(frame: pd.DataFrame, between: Callable[[], None]) -> Iterator[bytes]:
+def _csv_chunks(frame: pd.DataFrame, between: Callable[[], None], chunk_rows: int) -> Iterator[bytes]:
     options = pyarrow.csv.WriteOptions(include_header=False)
-    for start in range(0, len(frame), CHUNK_ROWS):
-        table = pa.Table.from_pandas(frame.iloc[start : start + CHUNK_ROWS], preserve_index=False)
+    for start in range(0, len(frame), chunk_rows):
+        table = pa.Table.from_pandas(frame.iloc[start : start + chunk_rows], preserve_index=False)
         buffer = io.BytesIO()
         pyarrow.csv.write_csv(table, buffer, options)
         yield buffer.getvalue()

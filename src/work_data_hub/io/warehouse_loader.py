@@ -36,7 +36,8 @@ class WarehouseLoader:
     """Loads frames into tables of one database.
 
     A load is one transaction. A lost connection is replaced and the load begun again, up to three
-    times with growing pauses; a connection is always given back. Use it in a `with` block.
+    times with growing pauses; a connection is always given back. Rows are streamed `batch_size` at a
+    time. Use it in a `with` block.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class WarehouseLoader:
         *,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.batch_size, self._sleep = batch_size, sleep
+        self.pool_size, self.batch_size, self._sleep = pool_size, batch_size, sleep
         with warehouse_errors():
             self._pool = ThreadedConnectionPool(1, pool_size, connection_url, **session_options("wdh loader"))
 
@@ -91,8 +92,9 @@ class WarehouseLoader:
             with self.connection() as connection, connection.cursor() as cursor:
                 rows = _projected(df, _columns(cursor, table, schema), table, schema)
                 if upsert_keys:
+                    self._copy_into_stage(cursor, rows, f"{schema}.{table}")
                     return _upsert(cursor, rows, table, schema, list(upsert_keys))
-                return copy_frame(cursor, rows, into=sql.Identifier(schema, table)), 0
+                return self._copy(cursor, rows, sql.Identifier(schema, table)), 0
 
         try:
             with warehouse_errors():
@@ -105,6 +107,13 @@ class WarehouseLoader:
         milliseconds = (time.perf_counter() - started) * 1000
         log.info("database.load.completed", table=table, schema=schema, inserted=inserted, updated=updated)
         return LoadResult(rows_inserted=inserted, rows_updated=updated, duration_ms=milliseconds)
+
+    def _copy_into_stage(self, cursor: Cursor, rows: pd.DataFrame, like: str) -> None:
+        create_stage(cursor, list(rows.columns), like=like, name=STAGE)
+        self._copy(cursor, rows, sql.Identifier(STAGE))
+
+    def _copy(self, cursor: Cursor, rows: pd.DataFrame, into: sql.Identifier) -> int:
+        return copy_frame(cursor, rows, into=into, chunk_rows=self.batch_size)
 
     def get_allowed_columns(self, table: str, schema: str) -> list[str]:
         """The table's columns in order, without generated ones; raises SchemaDrift when there is no such table."""
@@ -142,8 +151,6 @@ def _columns(cursor: Cursor, table: str, schema: str) -> list[str]:
 
 def _upsert(cursor: Cursor, rows: pd.DataFrame, table: str, schema: str, keys: list[str]) -> tuple[int, int]:
     names, values = list(rows.columns), [name for name in rows.columns if name not in keys]
-    create_stage(cursor, names, like=f"{schema}.{table}", name=STAGE)
-    copy_frame(cursor, rows, into=sql.Identifier(STAGE))
     parts = {
         "target": sql.Identifier(schema, table),
         "stage": sql.Identifier(STAGE),

@@ -1,7 +1,7 @@
 """Each file domain as one Dagster graph of four thin ops; the work is `file_run`'s."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from dagster import (
     Config,
@@ -36,6 +36,7 @@ class FileRunConfig(Config):
     execute: bool = Field(default=False, description="true writes; false plans")
     mode: str = Field(default="delete_insert", description="delete_insert or append")
     pk: list[str] = Field(default_factory=list, description="narrower scope of the replacement")
+    sheet: str = Field(default="", description="a sheet other than the domain's own")
     version: str = Field(default="", description="V2 takes that folder instead of the newest")
     file_selection: str = Field(default="", description="error, newest, oldest or first")
     max_files: int = Field(default=1, ge=1, le=20)
@@ -43,6 +44,29 @@ class FileRunConfig(Config):
     allow_shrink: bool = False
     force: bool = False
     skip_facts: bool = False
+    lock_wait_seconds: float = Field(default=0.0, ge=0, description="how long to wait for another run of the month")
+    rejects: str = Field(default="", description="folder of the rejected rows' workbook, instead of the usual one")
+
+    @classmethod
+    def of(cls, request: FileRequest) -> Self:
+        """The configuration whose `request` is the given one."""
+        return cls(
+            period=request.period.yyyymm if request.period else "",
+            file=str(request.file or ""),
+            execute=request.execute,
+            mode=request.mode.value,
+            pk=list(request.scope),
+            sheet=request.sheet or "",
+            version=request.version or "",
+            file_selection=request.file_selection or "",
+            max_files=request.max_files,
+            max_rejects=_tolerance_text(request.tolerance),
+            allow_shrink=request.allow_shrink,
+            force=request.force,
+            skip_facts=request.skip_facts,
+            lock_wait_seconds=request.lock_wait_seconds,
+            rejects=str(request.rejects_folder or ""),
+        )
 
     def request(self, *, domain: str, run_id: str) -> FileRequest:
         """The same request that the command line would make."""
@@ -54,6 +78,7 @@ class FileRunConfig(Config):
             execute=self.execute,
             mode=LoadMode(self.mode),
             scope=tuple(self.pk),
+            sheet=self.sheet or None,
             version=self.version or None,
             file_selection=self.file_selection or None,
             max_files=self.max_files,
@@ -61,6 +86,8 @@ class FileRunConfig(Config):
             allow_shrink=self.allow_shrink,
             force=self.force,
             skip_facts=self.skip_facts,
+            lock_wait_seconds=self.lock_wait_seconds,
+            rejects_folder=Path(self.rejects) if self.rejects else None,
         )
 
 
@@ -140,6 +167,11 @@ class GivenDesk:
     def open(self, request: FileRequest) -> FileRun:
         """The given run, whatever is requested: both come from the same command."""
         return self._run
+
+
+def _tolerance_text(tolerance: Tolerance) -> str:
+    """As `Tolerance.parse` reads it."""
+    return f"{tolerance.percent:f}%" if tolerance.percent else str(tolerance.rows)
 
 
 def _report_metadata(report: DomainReport) -> dict[str, Any]:

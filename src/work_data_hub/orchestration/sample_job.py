@@ -12,7 +12,7 @@ from work_data_hub.domain.sample_data import validate_sample
 from work_data_hub.errors import UnreadableWorkbook
 from work_data_hub.io.database import warehouse_url
 from work_data_hub.io.warehouse_loader import WarehouseLoader
-from work_data_hub.settings import get_settings
+from work_data_hub.settings import Settings, get_settings
 
 
 class CsvConfig(Config):
@@ -41,10 +41,16 @@ def validate_op(context: OpExecutionContext, rows: Any) -> Any:
     return result.output_data
 
 
+def sample_loader(settings: Settings) -> WarehouseLoader:
+    """A loader of the warehouse with the pool and the chunks that the settings ask for."""
+    url = warehouse_url(settings, for_execute=True) or ""
+    return WarehouseLoader(url, pool_size=settings.db_pool_size, batch_size=settings.db_batch_size)
+
+
 @op(description="Upsert the rows by id.")
 def load_to_db_op(context: OpExecutionContext, rows: Any) -> Any:
     """Rows inserted and updated; the same file again gives 0 and 0."""
-    with WarehouseLoader(warehouse_url(get_settings(), for_execute=True) or "") as loader:
+    with sample_loader(get_settings()) as loader:
         result = loader.load_dataframe(rows, "sample_data", "public", ["id"])
     context.add_output_metadata({"inserted": result.rows_inserted, "updated": result.rows_updated})
     return result

@@ -1,0 +1,135 @@
+"""Dagster's home, its page and its storage: what a run of the command line makes of them."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from dagster import DagsterInstance
+from pydantic import SecretStr
+from tests.hub import DOMAIN, Hub
+
+from work_data_hub.errors import ConfigError, WarehouseError
+from work_data_hub.orchestration.dagster_instance import dagster_environment, dagster_home, dagster_instance
+from work_data_hub.settings import Settings, get_settings
+
+_EXECUTE = ["etl", "--domains", DOMAIN, "--period", "202410", "--execute"]
+
+
+@pytest.mark.unit
+def test_a_dagster_page_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    settings = get_settings().model_copy(update={"home": tmp_path, "dagster_home": None})
+    page = dagster_home(settings) / "dagster.yaml"
+    assert "telemetry" in page.read_text(encoding="utf-8")
+
+    page.write_text("# mine\n", encoding="utf-8")
+
+    assert dagster_home(settings).joinpath("dagster.yaml").read_text(encoding="utf-8") == "# mine\n"
+
+
+@pytest.mark.integration
+def test_ctrl_c_prints_no_traceback(hub: Hub) -> None:
+    hub.sample(rows=5_000)
+    # A terminal's Ctrl-C reaches every process of the group.
+    process = subprocess.Popen(
+        hub.command(*_EXECUTE),
+        env=hub.environment(),
+        cwd=hub.home,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    _wait_for_running(hub)
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate()
+
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
+
+
+def _wait_for_running(hub: Hub) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if hub.query("select count(*) from public.pipeline_executions where status = 'running'") == [(1,)]:
+            return
+    raise AssertionError("the run did not begin")
+
+
+@pytest.mark.unit
+def test_only_the_command_line_does_without_compute_logs(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+
+    with dagster_instance(settings) as ours:
+        assert type(ours.compute_log_manager).__name__ == "NoOpComputeLogManager"
+    with DagsterInstance.from_config(str(dagster_home(settings))) as of_the_pages:
+        assert type(of_the_pages.compute_log_manager).__name__ == "LocalComputeLogManager"
+
+
+def _settings(home: Path, **changes: object) -> Settings:
+    return get_settings().model_copy(update={"home": home, "dagster_home": None, **changes})
+
+
+@pytest.mark.unit
+def test_a_dagster_home_that_cannot_be_made_is_a_setting_to_correct(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("", encoding="utf-8")
+
+    for home in (Path("/proc/nope"), tmp_path / "taken"):
+        with pytest.raises(ConfigError) as caught:
+            dagster_home(_settings(tmp_path, dagster_home=home))
+        assert (caught.value.field, caught.value.file) == ("DAGSTER_HOME", str(home))
+        assert caught.value.hint
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("page", "reason"),
+    [
+        ("storage: [s3cret", "not YAML at line 1"),
+        ("- s3cret\n", "CheckError"),
+        ("stroage: s3cret\n", "stroage, field not defined"),
+        ("telemetry:\n  enabled: s3cret\n", "telemetry.enabled, runtime type mismatch"),
+        ("storage:\n  sqlite:\n    base_dir: /proc/s3cret\n", "FileNotFoundError"),
+        ("storage:\n  postgres:\n    postgres_url: s3cret\n", "ArgumentError"),
+        ("\udcff s3cret\n", "UnicodeDecodeError"),
+    ],
+)
+def test_a_broken_dagster_page_is_named_without_its_values(tmp_path: Path, page: str, reason: str) -> None:
+    settings = _settings(tmp_path)
+    path = dagster_home(settings) / "dagster.yaml"
+    path.write_bytes(page.encode("utf-8", "surrogateescape"))
+
+    with pytest.raises(ConfigError, match=reason) as caught, dagster_instance(settings):
+        pass
+
+    assert (caught.value.file, caught.value.field) == (str(path), "DAGSTER_HOME")
+    assert caught.value.hint
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.unit
+def test_an_unreachable_history_is_said_at_once_without_its_password(tmp_path: Path) -> None:
+    url = SecretStr("postgresql://wdh:s3cret@127.0.0.1:1/history")
+
+    with pytest.raises(WarehouseError) as caught:
+        dagster_environment(_settings(tmp_path, dagster_pg_url=url))
+
+    assert caught.value.field == "WDH_DAGSTER_PG_URL"
+    assert caught.value.hint
+    assert "DATABASE_URL" not in caught.value.hint
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.integration
+def test_an_execute_without_its_history_writes_nothing(hub: Hub) -> None:
+    hub.sample()
+    answers = [
+        hub.process(*_EXECUTE, DAGSTER_HOME="/proc/nope"),
+        hub.process(*_EXECUTE, WDH_DAGSTER_PG_URL="postgresql://wdh:s3cret@127.0.0.1:1/history"),
+    ]
+
+    assert [answer.code for answer in answers] == [2, 5]
+    assert not any("Traceback" in answer.stderr or "s3cret" in answer.stderr for answer in answers)
+    assert hub.query("select count(*) from business.规模明细") == [(0,)]
