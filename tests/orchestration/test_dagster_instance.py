@@ -15,7 +15,14 @@ from work_data_hub.errors import ConfigError, WarehouseError
 from work_data_hub.orchestration.dagster_instance import dagster_environment, dagster_home, dagster_instance
 from work_data_hub.settings import Settings, get_settings
 
+CANARY = "s3cret"
 _EXECUTE = ["etl", "--domains", DOMAIN, "--period", "202410", "--execute"]
+
+
+@pytest.fixture(autouse=True)
+def _environment_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An instance opened in this process puts its home into the environment; the next test must not inherit it."""
+    monkeypatch.setenv("DAGSTER_HOME", "")
 
 
 @pytest.mark.unit
@@ -106,12 +113,12 @@ def test_a_broken_dagster_page_is_named_without_its_values(tmp_path: Path, page:
 
     assert (caught.value.file, caught.value.field) == (str(path), "DAGSTER_HOME")
     assert caught.value.hint
-    assert "s3cret" not in str(caught.value)
+    assert CANARY not in str(caught.value)
 
 
 @pytest.mark.unit
 def test_an_unreachable_history_is_said_at_once_without_its_password(tmp_path: Path) -> None:
-    url = SecretStr("postgresql://wdh:s3cret@127.0.0.1:1/history")
+    url = SecretStr(f"postgresql://wdh:{CANARY}@127.0.0.1:1/history")
 
     with pytest.raises(WarehouseError) as caught:
         dagster_environment(_settings(tmp_path, dagster_pg_url=url))
@@ -119,7 +126,7 @@ def test_an_unreachable_history_is_said_at_once_without_its_password(tmp_path: P
     assert caught.value.field == "WDH_DAGSTER_PG_URL"
     assert caught.value.hint
     assert "DATABASE_URL" not in caught.value.hint
-    assert "s3cret" not in str(caught.value)
+    assert CANARY not in str(caught.value)
 
 
 @pytest.mark.integration
@@ -127,9 +134,9 @@ def test_an_execute_without_its_history_writes_nothing(hub: Hub) -> None:
     hub.sample()
     answers = [
         hub.process(*_EXECUTE, DAGSTER_HOME="/proc/nope"),
-        hub.process(*_EXECUTE, WDH_DAGSTER_PG_URL="postgresql://wdh:s3cret@127.0.0.1:1/history"),
+        hub.process(*_EXECUTE, WDH_DAGSTER_PG_URL=f"postgresql://wdh:{CANARY}@127.0.0.1:1/history"),
     ]
 
     assert [answer.code for answer in answers] == [2, 5]
-    assert not any("Traceback" in answer.stderr or "s3cret" in answer.stderr for answer in answers)
+    assert not any("Traceback" in answer.stderr or CANARY in answer.stderr for answer in answers)
     assert hub.query("select count(*) from business.规模明细") == [(0,)]
