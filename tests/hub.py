@@ -50,7 +50,9 @@ class Hub:
     extra: dict[str, str] = field(default_factory=dict)
 
     def environment(self, **extra: str) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("WDH_", "DATABASE_"))}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("WDH_", "DATABASE_", "DAGSTER_"))
+        }
         ours = {
             "DATABASE_URL": self.url,
             "WDH_HOME": str(self.home),

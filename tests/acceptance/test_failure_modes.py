@@ -165,6 +165,7 @@ def test_ctrl_c_leaves_the_month_as_it_was_and_says_130(hub: Hub) -> None:
     _, stderr = process.communicate()
 
     assert process.returncode == 130, stderr
+    assert stderr.splitlines()[-1] == "interrupted; nothing of an unfinished load was written"
     assert hub.contents() == before
 
 

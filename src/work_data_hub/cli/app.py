@@ -68,10 +68,13 @@ def run(arguments: list[str]) -> int:
         return _reader_left(end)
     except Exception as bug:
         return _unexpected(bug, arguments)
-    return _code(result)
+    return _ended(result, arguments)
 
 
-def _code(result: object) -> int:
+def _ended(result: object, arguments: list[str]) -> int:
+    # Ctrl-C comes as a result: the framework has caught it by then.
+    if result == INTERRUPTED:
+        return _interrupted(arguments)
     return result if isinstance(result, int) else 0
 
 
