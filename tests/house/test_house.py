@@ -164,7 +164,11 @@ def _loaded(arguments: list[str], folder: Path, environment: dict[str, str] | No
 
 
 @pytest.mark.unit
-def test_the_lock_names_the_public_index_only() -> None:
-    hosts = set(re.findall(r"https?://([^/\"]+)", (PROJECT / "uv.lock").read_text(encoding="utf-8")))
+def test_the_lock_names_one_index_and_one_host_of_files() -> None:
+    lock = (PROJECT / "uv.lock").read_text(encoding="utf-8")
+    indexes = set(re.findall(r'registry = "https://([^/"]+)/simple"', lock))
+    hosts = set(re.findall(r"[a-z]+://([^/\"]+)", lock))
 
-    assert hosts == {"pypi.org", "files.pythonhosted.org"}
+    assert len(indexes) == 1
+    assert len(hosts - indexes) == 1
+    assert not [host for host in hosts if re.search(r"[:@\d]|local", host)]
