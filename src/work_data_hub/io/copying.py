@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.csv
 from psycopg2 import sql
 
-from work_data_hub.io.postgres import Connection, Cursor
+from work_data_hub.io.postgres import Cursor
 
 CHUNK_ROWS = 20_000
 _SEND_BYTES = 1 << 18
@@ -40,13 +40,6 @@ def copy_frame(
     command = sql.SQL("copy {} ({}) from stdin with (format csv)").format(into, column_list(list(frame.columns)))
     cursor.copy_expert(command, _Stream(_csv_chunks(frame, between, chunk_rows)), size=_SEND_BYTES)
     return len(frame)
-
-
-def stage_frame(connection: Connection, frame: pd.DataFrame, *, like: str, name: str) -> int:
-    """Put the frame into a new temporary table `name` whose columns have the types they have in `like`."""
-    with connection.cursor() as cursor:
-        create_stage(cursor, list(frame.columns), like=like, name=name)
-        return copy_frame(cursor, frame, into=sql.Identifier(name))
 
 
 def create_stage(cursor: Cursor, columns: list[str], *, like: str, name: str) -> None:

@@ -21,7 +21,7 @@ from work_data_hub.domain.run import Outcome, RefineRun
 from work_data_hub.domain.spec import Domain
 from work_data_hub.errors import ConfigError, DataError, UsageError, WorkDataHubError
 from work_data_hub.io.code_version import code_version
-from work_data_hub.io.config_files import config_version, load_mappings, source_for
+from work_data_hub.io.config_files import config_version, load_identity_overrides, load_mappings, source_for
 from work_data_hub.io.readers import read_workbooks
 from work_data_hub.io.source_files import Found, direct_file, find_workbooks
 from work_data_hub.log import get_logger
@@ -98,13 +98,14 @@ class FileRun:
         with self._stage("publish"):
             self._keep_rejects(self.bronze, self.outcome)
             self._refuse_rejects(self.outcome)
-            plan = self._plan(self.outcome)
             if self.request.execute:
                 entry, metrics = self._ledger_entry(self.outcome), quality_metrics(self.outcome)
+                plan = self._plan(self.outcome)
                 self.load_id, self.effects = self._held_session.load(plan, entry, metrics=metrics)
             elif self.place.database_url is not None:
-                self.effects = _warehouse_side().peek_effects(self.place.database_url, plan)
-            self._log.info("load.committed" if self.request.execute else "load.planned", **self._effect_facts(plan))
+                self.effects = _warehouse_side().peek_effects(self.place.database_url, self._plan(self.outcome))
+            event = "load.committed" if self.request.execute else "load.planned"
+            self._log.info(event, **self._effect_facts(self.outcome))
 
     def seems_unchanged(self) -> bool:
         """A quick look, without the lock, whether the same input is loaded already; False when it cannot tell."""
@@ -225,7 +226,7 @@ class FileRun:
 
     def _refine_run(self) -> RefineRun:
         mappings = load_mappings(self.place.config_dir)
-        plans, names = mappings["company_id_overrides_plan"], mappings["company_id_overrides_name"]
+        plans, names = load_identity_overrides(self.place.config_dir)
         return RefineRun(
             run_id=self.request.run_id,
             period=self.request.period,
@@ -301,12 +302,12 @@ class FileRun:
             declaration_version=declaration,
         )
 
-    def _effect_facts(self, plan: LoadPlan) -> dict[str, Any]:
+    def _effect_facts(self, outcome: Outcome) -> dict[str, Any]:
         facts = self.effects.facts if self.effects else None
         return {
-            "table": plan.domain.table,
-            "mode": str(plan.mode),
-            "rows": len(plan.gold),
+            "table": self.domain.table,
+            "mode": str(self.request.mode),
+            "rows": len(outcome.gold),
             "deleted": facts.deleted if facts else None,
             "inserted": facts.inserted if facts else None,
             "unchanged": facts.unchanged if facts else None,
