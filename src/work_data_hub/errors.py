@@ -1,6 +1,7 @@
 """Every error WorkDataHub raises on purpose, on one page.
 
 WorkDataHubError                                                     exit 1
+├── Unexpected          a fault of the program itself                exit 1
 ├── ConfigError         a setting, YAML file or declaration is wrong exit 2
 │   └── UsageError      the command line asks for the impossible     exit 2
 ├── SourceError         the input cannot be used                     exit 3
@@ -22,7 +23,10 @@ import re
 
 
 class WorkDataHubError(Exception):
-    """A failure with its facts: where, which value, which rule, and what to do next."""
+    """A failure with its facts: where, which value, which rule, and what to do next.
+
+    Every other error is one of its kinds; printed under this name it says all that is known of it.
+    """
 
     exit_code = 1
 
@@ -72,91 +76,186 @@ class WorkDataHubError(Exception):
         return " ".join(line.split())
 
 
+class Unexpected(WorkDataHubError):
+    """A fault of the program itself, not of the input.
+
+    What was being written was rolled back. Run the command again with `--debug`, which shows where it
+    happened, and report that; the other domains of the same call are not touched by it.
+    """
+
+    @classmethod
+    def of(cls, bug: Exception, *, domain: str | None = None) -> "Unexpected":
+        """The sentence for any exception; its own text may hold data and stays out of it."""
+        return cls(type(bug).__name__, domain=domain, hint="run it again with --debug and report what it shows")
+
+
 class ConfigError(WorkDataHubError):
-    """A setting, YAML file or declaration is wrong."""
+    """A setting, YAML file or declaration is wrong.
+
+    Nothing was read or written yet. The message names the file, the key or the line, what stood there and
+    what may stand there. Correct that place, or the environment variable it names, and run the same command
+    again.
+    """
 
     exit_code = 2
 
 
 class UsageError(ConfigError):
-    """The command line asks for something that cannot be done."""
+    """The command line asks for something that cannot be done.
+
+    Two options contradict each other, a name is unknown, or something that is needed was left out. Nothing
+    was done; the hint gives the option to change, and `--help` behind the command lists them all.
+    """
 
 
 class SourceError(WorkDataHubError):
-    """The input cannot be used."""
+    """The input cannot be used.
+
+    The workbook as a whole is refused before a row of it counts, because a part of it would be a guess.
+    Nothing was written and the month in the warehouse is what it was.
+    """
 
     exit_code = 3
 
 
 class WorkbookNotFound(SourceError):
-    """No file answers the domain's patterns."""
+    """No file answers the domain's patterns.
+
+    The folder of the month was looked through and no name fits `file_patterns`, or what fits is excluded
+    (lock files, mails). Put the workbook into the folder the message names, or correct the block in
+    `config/data_sources.yml`.
+    """
 
 
 class AmbiguousWorkbook(SourceError):
-    """Several files or versions answer, and nothing says which."""
+    """Several files or versions answer, and nothing says which.
+
+    Taking one of them by chance could load the wrong delivery. Remove the copy, or say which with
+    `--file-selection`, `--version` or `--max-files`, or for good in `config/data_sources.yml`.
+    """
 
 
 class UnsafePath(SourceError):
-    """The path leaves the data root or is not a regular file."""
+    """The path leaves the data root or is not a regular file.
+
+    Links that lead out of the data root, devices and folders are never opened. Put a real file into the
+    month's folder, or name it with `--file`.
+    """
 
 
 class UnreadableWorkbook(SourceError):
-    """The file is not a workbook that can be read safely."""
+    """The file is not a workbook that can be read safely.
+
+    It is damaged, protected by a password, another format under the name `.xlsx`, or far larger inside than
+    outside. Open it in Excel and save it as .xlsx; if Excel cannot open it either, ask its sender for it
+    again.
+    """
 
 
 class SheetMissing(SourceError):
-    """The workbook has no sheet of that name."""
+    """The workbook has no sheet of that name.
+
+    The message lists the sheets there are. A sheet that goes by another name for good belongs into
+    `sheet_names` in `config/data_sources.yml`; for once, `--sheet` names it.
+    """
 
 
 class HeadingsMissing(SourceError):
-    """The sheet lacks headings that the domain needs."""
+    """The sheet lacks headings that the domain needs.
+
+    A column that must be there was not recognised, so the file is refused rather than loaded with an empty
+    column. Where another heading looks like the missing one, it is proposed with a confidence and the
+    reasons; nothing is taken over until somebody accepts it with `wdh domain accept-heading`, or mends the
+    workbook.
+    """
 
 
 class HeadingsDuplicated(SourceError):
-    """Two headings of the sheet are the same after folding."""
+    """Two headings of the sheet are the same after folding.
+
+    Width, case and blanks do not tell headings apart. Which of two equal columns counts cannot be known:
+    delete or rename one of them.
+    """
 
 
 class NoDataRows(SourceError):
-    """The sheet is empty or has headings only."""
+    """The sheet is empty or has headings only.
+
+    An empty delivery would empty the month. Check that this is the right sheet and the final file.
+    """
 
 
 class WrongMonth(SourceError):
-    """Rows belong to another month than the run."""
+    """Rows belong to another month than the run.
+
+    Every row's month is compared with the month of the folder; one row of another month refuses the file,
+    because loading it would put facts into a month nobody asked for. Correct the rows, or move the file to
+    the folder of its month.
+    """
 
 
 class DataError(WorkDataHubError):
-    """More rows were rejected than the run tolerates."""
+    """More rows were rejected than the run tolerates.
+
+    Each rejected row has its reason, its cell and its value, and stands in the rejects workbook of an
+    executed run. Correct the cells there and send them back with `wdh requeue`, correct the source, or
+    tolerate them with `--max-rejects`. By default none are tolerated, and nothing of the file was loaded.
+    """
 
     exit_code = 4
 
 
 class ShrinkRefused(DataError):
-    """The load would remove more of a month than is allowed unasked."""
+    """The load would remove too much unasked.
+
+    A file that is much smaller than what it replaces is more often half a file than a correction. Check that
+    it is complete; if it is, `--allow-shrink` loads it.
+    """
 
 
 class WarehouseError(WorkDataHubError):
-    """PostgreSQL refused or cannot be reached."""
+    """PostgreSQL refused or cannot be reached.
+
+    The transaction was rolled back: the warehouse is as before. `wdh etl --check-db` says what is missing:
+    the server, the database, a schema, a table or a privilege.
+    """
 
     exit_code = 5
 
 
 class SchemaDrift(WarehouseError):
-    """Tables or migration head are not what this version expects."""
+    """Tables or migration head are not what this version expects.
+
+    The code and the database are of different versions, or somebody changed a table by hand. `wdh db migrate`
+    brings the database to this version; `wdh schema check` names every difference.
+    """
 
 
 class LoadLocked(WarehouseError):
-    """Another run holds the same domain and month."""
+    """Another run holds what this one needs.
+
+    Two loads of one domain and month never run at once. The message names the holder; wait for it, or let
+    `--lock-wait SECONDS` do so. A process that was killed frees its hold within seconds.
+    """
 
     exit_code = 6
 
 
 class DirectoryError(WorkDataHubError):
-    """The company registry refused."""
+    """The company registry refused.
+
+    Companies that the registry did not name keep a temporary id and are asked for again later; rows are never
+    lost.
+    """
 
     exit_code = 7
 
 
 class HookFailed(WorkDataHubError):
-    """Facts are loaded, a hook is not."""
+    """Facts are loaded, a hook is not.
+
+    The load is committed and stays. Run the same command again: the facts are then unchanged and only the
+    hook runs.
+    """
 
     exit_code = 8

@@ -10,8 +10,9 @@ from typer._click.exceptions import ClickException  # typer's public names cover
 
 from work_data_hub import __version__
 from work_data_hub.cli import dagster as dagster_commands
-from work_data_hub.cli import database, demo, etl, sample, schema
-from work_data_hub.errors import WorkDataHubError
+from work_data_hub.cli import database, demo, domain, etl, sample, schema
+from work_data_hub.cli.complaints import complain
+from work_data_hub.errors import Unexpected, WorkDataHubError
 
 app = typer.Typer(
     name="wdh",
@@ -27,6 +28,7 @@ app.command("sample", help=sample.HELP)(sample.sample)
 app.command("rule", help=schema.RULE_HELP)(schema.rule)
 app.add_typer(database.app, name="db")
 app.add_typer(schema.app, name="schema")
+app.add_typer(domain.app, name="domain")
 app.add_typer(dagster_commands.app, name="dagster")
 
 INTERRUPTED = 130
@@ -83,7 +85,7 @@ def _told(wrong: WorkDataHubError | ClickException, arguments: list[str]) -> int
         wrong.show()
         _tell_machines(arguments, code=wrong.exit_code, message=wrong.format_message())
     else:
-        print(wrong, file=sys.stderr)
+        complain(wrong)
         _tell_machines(arguments, code=wrong.exit_code, message=str(wrong))
     return wrong.exit_code
 
@@ -108,10 +110,7 @@ def _reader_left(end: BrokenPipeError | SystemExit) -> int:
 def _unexpected(bug: Exception, arguments: list[str]) -> int:
     if "--debug" in arguments:
         traceback.print_exception(bug)
-    sentence = f"[UNEXPECTED] {type(bug).__name__} | hint: run it again with --debug and report what it shows"
-    print(sentence, file=sys.stderr)
-    _tell_machines(arguments, code=1, message=sentence)
-    return 1
+    return _told(Unexpected.of(bug), arguments)
 
 
 def _tell_machines(arguments: list[str], *, code: int, message: str) -> None:

@@ -16,12 +16,12 @@ from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.plans import LoadMode
 from work_data_hub.domain.report import DomainReport, RunReport
-from work_data_hub.errors import UsageError, WorkDataHubError
+from work_data_hub.errors import Unexpected, UsageError, WorkDataHubError
 from work_data_hub.io.config_files import load_sources, source_for
 from work_data_hub.log import get_logger
 from work_data_hub.orchestration.file_run import FileRun
 from work_data_hub.orchestration.places import describe_database, workplace
-from work_data_hub.orchestration.requests import FileRequest, Tolerance, Workplace
+from work_data_hub.orchestration.requests import FileRequest, Tolerance, Workplace, refuse_mode
 from work_data_hub.settings import Settings
 
 log = get_logger(__name__)
@@ -68,6 +68,10 @@ def run_domain(request: FileRequest, place: Workplace, settings: Settings, progr
     except WorkDataHubError as error:
         log.info("domain.failed", domain=request.domain, error=str(error))
         return run.report(error)
+    except Exception as bug:
+        # The other domains of the call have nothing to do with it.
+        log.debug("domain.broke", domain=request.domain, exc_info=bug)
+        return run.report(Unexpected.of(bug, domain=request.domain))
     finally:
         run.close()
         progress.end()
@@ -125,17 +129,22 @@ def _requests(options: EtlOptions, settings: Settings, run_id: str) -> list[File
     names = _domains(options, settings)
     if request.period is None and request.file is None and names:
         raise UsageError("the month is missing", field="--period", hint="add --period YYYYMM, or --file PATH")
+    for name in names:
+        if name in DOMAINS:
+            refuse_mode(DOMAINS[name], request.mode)
     return [replace(request, domain=name) for name in names]
 
 
 def _domains(options: EtlOptions, settings: Settings) -> list[str]:
+    """The domains asked for, each once, in the order in which they load."""
+    sources = load_sources(settings.config_dir)
     if options.all_domains:
         # Configured domains whose declaration is not there yet have nothing to run.
-        names = [name for name, source in load_sources(settings.config_dir).items() if source.all_domains]
-        return [name for name in names if name in DOMAINS]
-    names = list(dict.fromkeys(name.strip() for name in options.domains.split(",") if name.strip()))
-    for name in names:
+        return [name for name in DOMAINS if name in sources and sources[name].all_domains]
+    asked = {name.strip() for name in options.domains.split(",") if name.strip()}
+    for name in asked:
         source_for(settings.config_dir, name)
+    names = [name for name in DOMAINS if name in asked] + sorted(asked - set(DOMAINS))
     scope = [part.strip() for part in options.pk.replace(";", ",").split(",") if part.strip()]
     for name in names:
         unknown = [part for part in scope if name in DOMAINS and part not in DOMAINS[name].by_name]
@@ -160,14 +169,7 @@ def _refuse_contradictions(options: EtlOptions) -> None:
             bool(options.file) and (options.all_domains or "," in options.domains),
             "name one domain",
         ),
-        "--mode upsert needs a domain with a unique key, and none has one: detail rows repeat": (
-            options.mode == "upsert",
-            "use delete_insert",
-        ),
-        f"--mode {options.mode} is unknown": (
-            options.mode not in ("upsert", *LoadMode),
-            "delete_insert, append or upsert",
-        ),
+        f"--mode {options.mode} is unknown": (options.mode not in list(LoadMode), ", ".join(LoadMode)),
         "--pk narrows delete_insert only": (bool(options.pk) and options.mode != "delete_insert", "drop --pk"),
     }
     for message, (wrong, hint) in checks.items():

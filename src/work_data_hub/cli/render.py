@@ -1,6 +1,5 @@
 """Reports as people read them: tables on a terminal, plain lines in a pipe, Chinese in its true width."""
 
-import sys
 from collections.abc import Sequence
 from typing import TextIO
 
@@ -8,7 +7,11 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.status import Status
 
+from work_data_hub.cli.complaints import complain
 from work_data_hub.domain.report import DomainReport, RunReport
+
+_EFFECTS_PLANNED = ("table", "delete", "insert", "update", "unchanged")
+_EFFECTS = ("table", "deleted", "inserted", "updated", "unchanged")
 
 
 class Progress:
@@ -48,12 +51,33 @@ def render_report(report: RunReport, *, show_sql: bool = False, quiet: bool = Fa
     for domain in report.domains:
         _domain(console, domain, planned=planned, quiet=quiet, show_sql=show_sql)
     if len(report.domains) > 1:
-        console.print(f"{report.status}: " + ", ".join(f"{d.domain} {d.status}" for d in report.domains))
+        _summary(console, report, planned=planned)
     if planned and not quiet:
         checked = sorted({line for domain in report.domains for line in domain.not_checked})
         console.print(f"not checked: {'; '.join(checked)}" if checked else "")
     if not quiet:
         _next_step(console, report, execute)
+
+
+def _summary(console: Console, report: RunReport, *, planned: bool) -> None:
+    """One line a domain, and how the whole call ended."""
+    effects = _EFFECTS_PLANNED if planned else _EFFECTS
+    rows = [["", "status", "read", "rejected", *effects[1:], "seconds"]]
+    for domain in report.domains:
+        tables = domain.tables
+        counts = [
+            sum(counted)
+            for counted in (
+                [t.deleted for t in tables],
+                [t.inserted for t in tables],
+                [t.updated for t in tables],
+                [t.unchanged for t in tables],
+            )
+        ]
+        numbers = [f"{number:,}" for number in (domain.rows_read, domain.rows_rejected, *counts)]
+        rows.append([domain.domain, domain.status, *numbers, f"{sum(domain.seconds.values()):.1f}"])
+    console.print(f"{report.status}: {len(report.domains)} domains")
+    console.print("\n".join(aligned(rows)))
 
 
 def _domain(console: Console, domain: DomainReport, *, planned: bool, quiet: bool, show_sql: bool) -> None:
@@ -99,7 +123,7 @@ def _noticed(console: Console, domain: DomainReport) -> None:
 
 def _complain(domain: DomainReport) -> None:
     if domain.error:
-        print(domain.error, file=sys.stderr)
+        complain(domain.error)
 
 
 def _effects(console: Console, domain: DomainReport, *, planned: bool) -> None:
@@ -107,19 +131,8 @@ def _effects(console: Console, domain: DomainReport, *, planned: bool) -> None:
     rows += [(r.table, 0, r.inserted, 0, 0) for r in domain.references]
     if not rows:
         return
-    titles = (
-        ("table", "delete", "insert", "update", "unchanged")
-        if planned
-        else (
-            "table",
-            "deleted",
-            "inserted",
-            "updated",
-            "unchanged",
-        )
-    )
     cells = [[row[0], *(f"{number:,}" for number in row[1:])] for row in rows]
-    console.print("\n".join(aligned([list(titles), *cells])))
+    console.print("\n".join(aligned([list(_EFFECTS_PLANNED if planned else _EFFECTS), *cells])))
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

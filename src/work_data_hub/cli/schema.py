@@ -6,7 +6,7 @@ import typer
 
 from work_data_hub.cli.lazy import deferred
 
-RULE_HELP = "Explain a rule by its code, such as WDH-V201; without a code, list them all."
+RULE_HELP = "Explain a rule (WDH-V201) or a type of error (HEADINGS_MISSING); without one, all of them."
 
 app = typer.Typer(help="Tables as the declarations say them.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -37,6 +37,8 @@ def docs(
     deferred("work_data_hub.cli.schema_run:write_docs")(folder, only_check=only_check)
 
 
-def rule(code: Annotated[str, typer.Argument(help="A rule's code.")] = "") -> None:
-    """Explain a rule."""
+def rule(
+    code: Annotated[str, typer.Argument(help="A code, or an error's type as printed.")] = "",
+) -> None:
+    """Explain a rule or a type of error."""
     deferred("work_data_hub.cli.schema_run:print_rule")(code)

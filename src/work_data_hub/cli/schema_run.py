@@ -4,8 +4,8 @@ from pathlib import Path
 
 from work_data_hub.cli.documents import documents
 from work_data_hub.cli.doors import open_door
+from work_data_hub.cli.explanations import explanations
 from work_data_hub.domain.catalog import DOMAINS
-from work_data_hub.domain.rules import RULES
 from work_data_hub.domain.tables import create_table_text
 from work_data_hub.errors import ConfigError, SchemaDrift, UsageError
 from work_data_hub.io.database import warehouse_url
@@ -53,8 +53,9 @@ def write_docs(folder: str, *, only_check: bool) -> None:
 
 
 def print_rule(code: str) -> None:
-    """Print one rule, or all of them."""
-    if code and code not in RULES:
-        raise UsageError(f"no rule {code!r}", hint=f"rules: {', '.join(RULES)}")
-    for rule in [RULES[code]] if code else RULES.values():
-        print(f"{rule.code}  {rule.title}\n  rule: {rule.requirement}\n  hint: {rule.hint}")
+    """Print one rule or type of error, or all of them."""
+    known = explanations()
+    wanted = code.strip("[] ").upper()
+    if wanted and wanted not in known:
+        raise UsageError(f"no rule or error {code!r}", hint=f"known: {', '.join(known)}")
+    print("\n\n".join(str(known[name]) for name in ([wanted] if wanted else known)))

@@ -14,6 +14,7 @@ class LoadMode(StrEnum):
 
     DELETE_INSERT = "delete_insert"
     APPEND = "append"
+    UPSERT = "upsert"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

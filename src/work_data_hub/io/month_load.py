@@ -24,7 +24,7 @@ def count_effects(connection: Connection, plan: LoadPlan) -> LoadEffects:
     as the load would.
     """
     with connection.cursor() as cursor:
-        create_stage(cursor, plan.business_columns, like=plan.domain.table, name=STAGE)
+        create_stage(cursor, _staged(plan), like=plan.domain.table, name=STAGE)
         connection.commit()
     with read_only(connection), connection.cursor() as cursor:
         facts = _skipped(plan) if plan.skip_facts else _compare(cursor, plan)
@@ -44,7 +44,7 @@ def publish(cursor: Cursor, plan: LoadPlan, *, load_id: int, faults: Faults) -> 
     if plan.skip_facts:
         facts = _skipped(plan)
     else:
-        create_stage(cursor, plan.business_columns, like=plan.domain.table, name=STAGE)
+        create_stage(cursor, _staged(plan), like=plan.domain.table, name=STAGE)
         facts = _compare(cursor, plan)
         _write_facts(cursor, plan, facts, load_id=load_id, faults=faults)
     faults.reach("before_references")
@@ -57,6 +57,10 @@ def publish(cursor: Cursor, plan: LoadPlan, *, load_id: int, faults: Faults) -> 
 
 def _write_facts(cursor: Cursor, plan: LoadPlan, facts: TableEffect, *, load_id: int, faults: Faults) -> None:
     target = table_identifier(plan.domain.table)
+    if plan.mode is LoadMode.UPSERT:
+        faults.reach("before_copy")
+        cursor.execute(_upsert(plan), {"load_id": load_id})
+        return
     if facts.deleted + facts.unchanged and plan.mode is LoadMode.DELETE_INSERT:
         cursor.execute(sql.SQL("delete from {} as fact where {}").format(target, _scope(plan)))
         faults.reach("after_delete")
@@ -70,6 +74,8 @@ def _compare(cursor: Cursor, plan: LoadPlan) -> TableEffect:
     incoming = len(plan.gold)
     if plan.mode is LoadMode.APPEND:
         return TableEffect(table=plan.domain.table, inserted=incoming)
+    if plan.mode is LoadMode.UPSERT:
+        return _compare_keys(cursor, plan)
     if plan.scope:
         copy_frame(cursor, plan.gold[plan.business_columns], into=sql.Identifier(STAGE))
     existing = _count(cursor, plan, sql.SQL("select count(*) from {target} as fact where {scope}"))
@@ -96,6 +102,20 @@ def _compare(cursor: Cursor, plan: LoadPlan) -> TableEffect:
     return effect
 
 
+def _compare_keys(cursor: Cursor, plan: LoadPlan) -> TableEffect:
+    """Count which keys are new, which hold other values and which the same."""
+    copy_frame(cursor, plan.gold[_staged(plan)], into=sql.Identifier(STAGE))
+    known = _count(cursor, plan, sql.SQL("select count(*) from {target} as fact join {stage} as given using ({key})"))
+    updated = _count(
+        cursor,
+        plan,
+        sql.SQL("select count(*) from {target} as fact join {stage} as given using ({key}) where {differs}"),
+    )
+    return TableEffect(
+        table=plan.domain.table, inserted=len(plan.gold) - known, updated=updated, unchanged=known - updated
+    )
+
+
 def _refuse_shrink(plan: LoadPlan, *, existing: int, incoming: int) -> None:
     if plan.allow_shrink or existing - incoming <= existing * LARGEST_SHRINK:
         return
@@ -120,6 +140,38 @@ def _fill(statement: sql.SQL, plan: LoadPlan) -> sql.Composed:
         scope=_scope(plan),
         columns=column_list(plan.business_columns),
         stage=sql.Identifier(STAGE),
+        key=column_list(list(plan.domain.unique_key)),
+        differs=_differs(plan, "given"),
+    )
+
+
+def _staged(plan: LoadPlan) -> list[str]:
+    """The columns that wait beside the table: those that are compared; for an upsert also those that only travel."""
+    return list(plan.gold.columns) if plan.mode is LoadMode.UPSERT else plan.business_columns
+
+
+def _differs(plan: LoadPlan, other: str) -> sql.Composed:
+    """Whether a fact and the row of the same key hold other values."""
+    names = [sql.Identifier(name) for name in plan.business_columns]
+    mine = sql.SQL(", ").join(sql.SQL("fact.{}").format(name) for name in names)
+    theirs = sql.SQL(", ").join(sql.SQL("{}.{}").format(sql.Identifier(other), name) for name in names)
+    return sql.SQL("({}) is distinct from ({})").format(mine, theirs)
+
+
+def _upsert(plan: LoadPlan) -> sql.Composed:
+    """Add new keys and overwrite those whose values differ; equal rows keep the load that brought them."""
+    names = _staged(plan)
+    changed = [name for name in (*names, "_load_id") if name not in plan.domain.unique_key]
+    return sql.SQL(
+        "insert into {target} as fact ({columns}, _load_id) select {columns}, %(load_id)s from {stage}"
+        " on conflict ({key}) do update set {changes}, updated_at = now() where {differs}"
+    ).format(
+        target=table_identifier(plan.domain.table),
+        columns=column_list(names),
+        stage=sql.Identifier(STAGE),
+        key=column_list(list(plan.domain.unique_key)),
+        changes=sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in changed),
+        differs=_differs(plan, "excluded"),
     )
 
 
@@ -151,7 +203,12 @@ def _statements(plan: LoadPlan) -> Sequence[sql.Composable]:
         )
         for r in plan.references
     ]
-    facts = [] if plan.skip_facts else [copy] if plan.mode is LoadMode.APPEND else [delete, copy]
+    by_mode = {
+        LoadMode.DELETE_INSERT: [delete, copy],
+        LoadMode.APPEND: [copy],
+        LoadMode.UPSERT: [_upsert(plan)] if plan.domain.unique_key else [],
+    }
+    facts = [] if plan.skip_facts else by_mode[plan.mode]
     return [*facts, *references]
 
 

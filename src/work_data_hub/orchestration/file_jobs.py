@@ -34,7 +34,7 @@ class FileRunConfig(Config):
     period: str = Field(default="", description="YYYYMM; blank only with a file")
     file: str = Field(default="", description="a workbook to load instead of the one found")
     execute: bool = Field(default=False, description="true writes; false plans")
-    mode: str = Field(default="delete_insert", description="delete_insert or append")
+    mode: str = Field(default="delete_insert", description="delete_insert, append or upsert")
     pk: list[str] = Field(default_factory=list, description="narrower scope of the replacement")
     sheet: str = Field(default="", description="a sheet other than the domain's own")
     version: str = Field(default="", description="V2 takes that folder instead of the newest")

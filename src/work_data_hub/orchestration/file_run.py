@@ -26,7 +26,7 @@ from work_data_hub.io.readers import read_workbooks
 from work_data_hub.io.source_files import Found, direct_file, find_workbooks
 from work_data_hub.log import get_logger
 from work_data_hub.orchestration.file_report import domain_report, quality_metrics
-from work_data_hub.orchestration.requests import FileRequest, Workplace
+from work_data_hub.orchestration.requests import FileRequest, Workplace, refuse_mode
 
 log = get_logger(__name__)
 
@@ -57,6 +57,7 @@ class FileRun:
 
     def find(self) -> None:
         """Choose the workbook; an executed run also takes the month, and both see whether it is loaded already."""
+        refuse_mode(self.domain, self.request.mode)
         with self._stage("find"):
             self.found = self._choose()
             self._log.info("workbook.found", file=[f.label for f in self.found.files], reason=self.found.reason)
@@ -166,7 +167,7 @@ class FileRun:
 
     def _same_among(self, loads: tuple[LastLoad, ...]) -> LastLoad | None:
         """The load of the same input; one that was replaced or added to since counts only when adding."""
-        candidates = loads if self.request.mode is LoadMode.APPEND else loads[:1]
+        candidates = loads[:1] if self.request.mode is LoadMode.DELETE_INSERT else loads
         return next((load for load in candidates if load.fingerprint == self._fingerprint), None)
 
     def _planned_loads(self, period: Period) -> tuple[LastLoad, ...]:
@@ -246,7 +247,7 @@ class FileRun:
             rows_read=outcome.rows_read,
             rows_rejected=outcome.rows_rejected,
             fingerprint=self._fingerprint,
-            adds=self.request.mode is LoadMode.APPEND,
+            adds=self.request.mode is not LoadMode.DELETE_INSERT,
         )
 
     # -- what the run knows

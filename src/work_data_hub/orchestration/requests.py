@@ -9,6 +9,7 @@ from pathlib import Path
 
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.plans import LoadMode
+from work_data_hub.domain.spec import Domain
 from work_data_hub.errors import UsageError
 from work_data_hub.io.faults import NO_FAULTS, Faults
 
@@ -57,6 +58,17 @@ class FileRequest:
     skip_facts: bool = False
     lock_wait_seconds: float = 0.0
     rejects_folder: Path | None = None
+
+
+def refuse_mode(domain: Domain, mode: LoadMode) -> None:
+    """Raise UsageError for an upsert into a domain whose rows have no key of their own."""
+    if mode is LoadMode.UPSERT and not domain.unique_key:
+        raise UsageError(
+            f"--mode upsert needs a domain with a unique key, and the rows of {domain.name} have none",
+            operation="etl",
+            domain=domain.name,
+            hint="use delete_insert",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
