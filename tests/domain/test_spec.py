@@ -6,7 +6,7 @@ import pytest
 
 from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.domain.catalog.annuity_performance import ANNUITY_PERFORMANCE
-from work_data_hub.domain.spec import Reference, ReplaceMonth, text
+from work_data_hub.domain.spec import ReplaceMonth, text
 from work_data_hub.domain.steps import copy, translate
 from work_data_hub.errors import ConfigError
 
@@ -18,11 +18,9 @@ def test_a_typo_in_a_step_fails_at_import() -> None:
         replace(ANNUITY_PERFORMANCE, steps=(translate("机构代码", source="机构名秤", using="branches"),))
 
 
-def test_a_typo_in_the_load_rule_or_a_reference_fails_at_import() -> None:
+def test_a_typo_in_the_load_rule_fails_at_import() -> None:
     with pytest.raises(ConfigError, match="load rule"):
         replace(ANNUITY_PERFORMANCE, load=ReplaceMonth(column="月渡"))
-    with pytest.raises(ConfigError, match="reference 'x'"):
-        replace(ANNUITY_PERFORMANCE, references=(Reference(name="x", table="a.b", key="k", source="没有"),))
 
 
 def test_a_column_or_heading_declared_twice_fails_at_import() -> None:

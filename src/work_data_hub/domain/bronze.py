@@ -1,7 +1,7 @@
 """What a sheet held, before anything is interpreted."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -19,7 +19,8 @@ class Bronze:
     `texts` (position, column, text) are the cells of number columns that hold text.
     `broken` (position, column, found) are cells that hold no usable value: an Excel error, a
     formula that was never calculated, TRUE or FALSE where a number belongs.
-    `letters` gives the sheet's column letter of each declared column.
+    `letters` gives the sheet's column letter of each declared column; where several sheets are
+    joined, the first that has the column. `letters_of` knows each sheet's own.
     `unknown_headings` are headings that no declaration knows; their cells are not read.
     """
 
@@ -28,6 +29,11 @@ class Bronze:
     broken: pd.DataFrame
     letters: dict[str, str]
     unknown_headings: tuple[str, ...] = ()
+    letters_by_sheet: Mapping[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
+
+    def letters_of(self, file: str, sheet: str) -> Mapping[str, str]:
+        """The column letters of one sheet: declared name → letter."""
+        return self.letters_by_sheet.get((file, sheet), self.letters)
 
     @property
     def rows_read(self) -> int:
@@ -50,7 +56,13 @@ def joined(parts: Sequence[Bronze]) -> Bronze:
         broken=_shifted([part.broken for part in parts], starts),
         letters={name: letter for part in reversed(parts) for name, letter in part.letters.items()},
         unknown_headings=tuple(dict.fromkeys(name for part in parts for name in part.unknown_headings)),
+        letters_by_sheet={_sheet(part): part.letters for part in parts},
     )
+
+
+def _sheet(part: Bronze) -> tuple[str, str]:
+    """The file and sheet of a part that comes from one sheet."""
+    return str(part.frame[SOURCE_FILE].iat[0]), str(part.frame[SOURCE_SHEET].iat[0])
 
 
 def _shifted(frames: list[pd.DataFrame], starts: list[int]) -> pd.DataFrame:

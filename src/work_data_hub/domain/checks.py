@@ -28,12 +28,12 @@ def _dtype(column: Column) -> object:
         return pd.ArrowDtype(pyarrow.decimal128(PRECISION[column.kind], column.scale))
     if column.kind in (Kind.MONTH, Kind.DATE):
         return DATE_DTYPE
-    return pd.StringDtype()
+    return pd.BooleanDtype() if column.kind is Kind.FLAG else pd.StringDtype()
 
 
 def _checks(column: Column) -> list[pa.Check]:
     if column.kind in (Kind.TEXT, Kind.CODE):
-        return [pa.Check.str_length(max_value=column.length)]
+        return [] if column.length is None else [pa.Check.str_length(max_value=column.length)]
     checks = []
     if column.lowest is not None:
         checks.append(pa.Check.ge(column.lowest))

@@ -52,3 +52,10 @@ def exact_sum(values: pd.Series) -> Decimal:
 def exact_sums(frame: pd.DataFrame, columns: Iterable[str]) -> dict[str, Decimal]:
     """The exact sum of each named decimal column."""
     return {name: exact_sum(frame[name]) for name in columns}
+
+
+def written(number: Decimal) -> str:
+    """The exact number as people read it, two decimals at least: 1234.5000 → 1,234.50."""
+    digits = f"{number:,f}"
+    whole, _, fraction = digits.partition(".")
+    return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}"

@@ -1,5 +1,6 @@
 """Cells become values: one parser per column kind, each cell read once."""
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -11,7 +12,7 @@ from work_data_hub.domain.bronze import Bronze
 from work_data_hub.domain.dates import parse_day
 from work_data_hub.domain.distinct import parse_distinct
 from work_data_hub.domain.exact import decimal_series, units_of, units_of_floats
-from work_data_hub.domain.findings import Rejected, rejected
+from work_data_hub.domain.findings import Counted, Rejected, counted, rejected
 from work_data_hub.domain.numbers import parse_number
 from work_data_hub.domain.spec import Column, Kind
 from work_data_hub.domain.text import is_blank, narrow
@@ -21,8 +22,11 @@ PRECISION = {Kind.MONEY: 18, Kind.RATE: 10, Kind.COUNT: 9}
 _CODE_NOISE = str.maketrans("", "", "-_ \t\r\n\u3000")
 
 
-def parse_column(column: Column, bronze: Bronze) -> tuple[pd.Series, list[Rejected]]:
-    """The column's values, typed by its kind, and the cells that could not be read.
+Findings = Sequence[Rejected | Counted]
+
+
+def parse_column(column: Column, bronze: Bronze) -> tuple[pd.Series, Findings]:
+    """The column's values, typed by its kind, and the cells that could not be read: rejected, or only counted.
 
     Text and code columns are `string`, months and dates Arrow dates, numbers exact Arrow decimals.
     """
@@ -33,10 +37,12 @@ def parse_column(column: Column, bronze: Bronze) -> tuple[pd.Series, list[Reject
     return _parse_texts(column, bronze.frame[column.name])
 
 
-def _parse_texts(column: Column, values: pd.Series) -> tuple[pd.Series, list[Rejected]]:
+def _parse_texts(column: Column, values: pd.Series) -> tuple[pd.Series, Findings]:
     read = _read_code if column.kind is Kind.CODE else _read_text
     parsed, with_nul = parse_distinct(values, read, dtype="string")
-    too_long = (parsed.str.len() > column.length).fillna(False).to_numpy(dtype=bool)
+    too_long = np.zeros(len(values), dtype=bool)
+    if column.length is not None:
+        too_long = (parsed.str.len() > column.length).fillna(False).to_numpy(dtype=bool)
     return parsed, _reject(column, values, {"WDH-V302": with_nul, "WDH-V301": too_long})
 
 
@@ -53,9 +59,11 @@ def _read_code(written: str) -> str | None:
     return narrow(text).translate(_CODE_NOISE).upper() or None
 
 
-def _parse_days(column: Column, values: pd.Series) -> tuple[pd.Series, list[Rejected]]:
+def _parse_days(column: Column, values: pd.Series) -> tuple[pd.Series, Findings]:
     read = _read_month if column.kind is Kind.MONTH else parse_day
     parsed, unreadable = parse_distinct(values, read, dtype=DATE_DTYPE)
+    if column.lenient:
+        return parsed, [counted(f"unreadable {column.name}", values[unreadable])] if unreadable.any() else []
     blank = parsed.isna().to_numpy() & ~unreadable if not column.nullable else np.zeros(len(values), dtype=bool)
     return parsed, _reject(column, values, {"WDH-V101": unreadable, "WDH-V102": blank})
 
@@ -65,7 +73,7 @@ def _read_month(written: str) -> date | None:
     return day and day.replace(day=1)
 
 
-def _parse_numbers(column: Column, bronze: Bronze) -> tuple[pd.Series, list[Rejected]]:
+def _parse_numbers(column: Column, bronze: Bronze) -> tuple[pd.Series, Findings]:
     values = bronze.frame[column.name].to_numpy(dtype="float64")
     null = np.isnan(values)
     units, too_large = units_of_floats(values, scale=column.scale)
@@ -81,7 +89,11 @@ def _parse_numbers(column: Column, bronze: Bronze) -> tuple[pd.Series, list[Reje
     units[too_large] = 0
     shown = _shown(values, at, texts["text"], bronze.frame.index)
     rejects = [rejected(at[unreadable], column=column.name, values=texts["text"][unreadable], rule="WDH-V201")]
-    rejects += _reject(column, shown, {"WDH-V203": too_large, "WDH-V202": _outside(column, units) & ~null & ~too_large})
+    outside = "WDH-V202" if column.kind is Kind.RATE else "WDH-V204"
+    masks = {"WDH-V203": too_large, outside: _outside(column, units) & ~null & ~too_large}
+    if column.kind is Kind.COUNT:
+        masks["WDH-V205"] = _fractions(shown[~null]).reindex(shown.index, fill_value=False).to_numpy() & ~too_large
+    rejects += _reject(column, shown, masks)
     series = decimal_series(
         units, null | too_large, precision=PRECISION[column.kind], scale=column.scale, index=bronze.frame.index
     )
@@ -101,6 +113,12 @@ def _outside(column: Column, units: np.ndarray) -> np.ndarray:
     if column.highest is not None:
         outside |= units > units_of(column.highest, scale=column.scale)
     return outside
+
+
+def _fractions(written: pd.Series) -> pd.Series:
+    """Which of the numbers, floats or readable texts, are no whole ones."""
+    numbers = written.map(lambda cell: parse_number(cell) if isinstance(cell, str) else Decimal(repr(float(cell))))
+    return numbers.map(lambda number: number != number.to_integral_value()).astype(bool)
 
 
 def _shown(values: np.ndarray, at: np.ndarray, texts: pd.Series, index: pd.Index) -> pd.Series:

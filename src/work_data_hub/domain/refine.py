@@ -9,7 +9,7 @@ import pandas as pd
 
 from work_data_hub.domain.bronze import PROVENANCE, SOURCE_FILE, SOURCE_ROW, SOURCE_SHEET, Bronze
 from work_data_hub.domain.exact import exact_sums
-from work_data_hub.domain.findings import Counted, Rejected, reject_table, rejected
+from work_data_hub.domain.findings import Counted, Rejected, Remark, added_up, reject_table, rejected
 from work_data_hub.domain.identity.cascade import Identified
 from work_data_hub.domain.kinds import DATE_DTYPE, parse_column
 from work_data_hub.domain.period import Period
@@ -39,9 +39,10 @@ def refine(
     pipeline = Pipeline(domain.name, PipelineConfig(stop_on_error=True), emit=emit, clock=clock)
     steps: tuple[DataFrameStep, ...] = (
         ParseCells(domain=domain),
-        CheckMonth(domain=domain),
         *domain.steps,
+        CheckMonth(domain=domain),
         CheckRequired(domain=domain),
+        CheckUnique(domain=domain),
     )
     for step in steps:
         pipeline.add_step(step)
@@ -62,8 +63,8 @@ class ParseCells:
         parsed: dict[str, pd.Series] = {}
         for column in self.domain.columns:
             if column.name in df.columns:
-                parsed[column.name], rejects = parse_column(column, bronze)
-                context.findings.extend(rejects)
+                parsed[column.name], findings = parse_column(column, bronze)
+                context.findings.extend(findings)
             else:
                 parsed[column.name] = _all_null(column, df.index)
         context.findings.extend(_broken_cells(bronze))
@@ -94,6 +95,8 @@ class CheckMonth:
         bronze: Bronze = context.facts["bronze"]
         column, row = self.domain.load.column, bronze.frame.iloc[at]
         month = df[column].iloc[at]
+        letters = bronze.letters_of(row[SOURCE_FILE], row[SOURCE_SHEET])
+        written = [name for name in self._sources() if name in letters and pd.notna(row[name])]
         named = Period.of(month) if pd.notna(month) else None
         future = pd.notna(month) and month > context.facts["run"].today
         found = "a month to come" if future else "another month"
@@ -102,13 +105,19 @@ class CheckMonth:
             domain=self.domain.name,
             file=row[SOURCE_FILE],
             sheet=row[SOURCE_SHEET],
-            cell=f"{bronze.letters.get(column, '')}{row[SOURCE_ROW]}",
+            cell=f"{letters[written[0]] if written else ''}{row[SOURCE_ROW]}",
             row_number=int(row[SOURCE_ROW]),
             field=column,
-            input_data=str(row[column]),
+            input_data=" ".join(str(row[name]) for name in written),
             rule="every row's month is the month of its folder, and not in the future",
             hint=f"correct the rows, or load the file with --period {named.yyyymm if named else 'YYYYMM'}",
         )
+
+    def _sources(self) -> tuple[str, ...]:
+        """The columns of the sheet that the month comes from."""
+        column = self.domain.load.column
+        writers = [step.reads for step in self.domain.steps if column in step.writes]
+        return writers[-1] if writers else (column,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,11 +128,31 @@ class CheckRequired:
     name: str = "check required values"
 
     def execute(self, df: pd.DataFrame, context: PipelineContext) -> pd.DataFrame:
+        key = self.domain.unique_key
         for column in self.domain.stored:
-            if not column.nullable and column.kind is not Kind.MONTH:
+            if (not column.nullable or column.name in key) and column.kind is not Kind.MONTH:
                 missing = np.flatnonzero(df[column.name].isna())
                 if len(missing):
                     context.findings.append(rejected(missing, column=column.name, values="", rule="WDH-V303"))
+        return df
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckUnique:
+    """Reject every further row of a unique key, at the key's last column; rows with a blank in the key are left out."""
+
+    domain: Domain
+    name: str = "check unique key"
+
+    def execute(self, df: pd.DataFrame, context: PipelineContext) -> pd.DataFrame:
+        if not self.domain.unique_key:
+            return df
+        keys = df[list(self.domain.unique_key)]
+        repeated = np.flatnonzero(keys.duplicated().to_numpy() & keys.notna().all(axis=1).to_numpy())
+        if len(repeated):
+            last = self.domain.unique_key[-1]
+            values = keys[last].iloc[repeated]
+            context.findings.append(rejected(repeated, column=last, values=values, rule="WDH-V304"))
         return df
 
 
@@ -147,7 +176,16 @@ def _all_null(column: Column, index: pd.Index) -> pd.Series:
             letters={},
         )
         return parse_column(column, empty)[0]
-    return pd.Series(pd.NA, index=index, dtype="string")
+    return pd.Series(pd.NA, index=index, dtype="boolean" if column.kind is Kind.FLAG else "string")
+
+
+def _with_identity(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a domain that identifies no company have its columns all null."""
+    if IDENTITY_SOURCE in rows.columns:
+        return rows
+    source = pd.Series(pd.NA, index=rows.index, dtype="string")
+    confidence = pd.Series(np.nan, index=rows.index)
+    return rows.assign(**{IDENTITY_SOURCE: source, IDENTITY_CONFIDENCE: confidence})
 
 
 def _broken_cells(bronze: Bronze) -> list[Rejected]:
@@ -166,7 +204,7 @@ def _outcome(domain: Domain, bronze: Bronze, run: RefineRun, *, rows: pd.DataFra
     kept = np.ones(len(rows), dtype=bool)
     kept[rejects["position"].unique().astype("int64")] = False
     names = [column.name for column in domain.stored]
-    gold = rows[[*names, IDENTITY_SOURCE, IDENTITY_CONFIDENCE, *PROVENANCE]]
+    gold = _with_identity(rows)[[*names, IDENTITY_SOURCE, IDENTITY_CONFIDENCE, *PROVENANCE]]
     gold = gold if kept.all() else gold[kept].reset_index(drop=True)
     identified = [f for f in findings if isinstance(f, Identified)]
     return Outcome(
@@ -174,7 +212,8 @@ def _outcome(domain: Domain, bronze: Bronze, run: RefineRun, *, rows: pd.DataFra
         rejects=rejects,
         rows_read=bronze.rows_read,
         period=_expected_month(run, rows[domain.load.column]),
-        counts=tuple(f for f in findings if isinstance(f, Counted)),
+        counts=added_up(f for f in findings if isinstance(f, Counted)),
+        remarks=tuple(f.text for f in findings if isinstance(f, Remark)),
         identity=identified[-1].hits if identified else {},
         unresolved_names=identified[-1].unresolved_names if identified else (),
         sums=exact_sums(gold, [column.name for column in domain.stored if column.kind is Kind.MONEY]),
@@ -189,6 +228,8 @@ def _placed(rejects: pd.DataFrame, bronze: Bronze) -> pd.DataFrame:
     """Give each rejected cell its file, sheet, row and A1 address."""
     rejects = rejects.drop_duplicates(["position", "column"], ignore_index=True)
     place = bronze.frame[list(PROVENANCE)].iloc[rejects["position"].astype("int64")].reset_index(drop=True)
-    letters = rejects["column"].map(bronze.letters).fillna("")
-    cells = letters + place[SOURCE_ROW].astype(str)
-    return pd.concat([rejects, place], axis=1).assign(cell=cells)
+    cells = [
+        f"{bronze.letters_of(file, sheet).get(column, '')}{row}"
+        for column, (file, sheet, row) in zip(rejects["column"], place.itertuples(index=False), strict=True)
+    ]
+    return pd.concat([rejects, place], axis=1).assign(cell=pd.Series(cells, dtype="string"))

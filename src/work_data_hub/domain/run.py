@@ -20,6 +20,8 @@ class RefineRun:
     """The values a run depends on beside its rows; the same run and rows give the same outcome.
 
     `period` is None for a file given directly: then the rows themselves must agree on one month.
+    `open_plans` are the contracts that are open now, one row each (company_id, product_line_code,
+    plan_code, valid_from); None where there is no contract table, or no database.
     """
 
     run_id: str
@@ -27,6 +29,7 @@ class RefineRun:
     today: date
     mappings: Mapping[str, Mapping[str, str]]
     book: IdentityBook
+    open_plans: pd.DataFrame | None = field(default=None, repr=False, compare=False)
 
     def mapping(self, name: str) -> Mapping[str, str]:
         """The value map `name`; raises ConfigError where there is none."""
@@ -43,6 +46,7 @@ class Outcome:
     `gold` has one row per accepted row, in sheet order: the domain's stored columns, the identity
     and the provenance columns. `rejects` has one row per offending cell: position, column, value,
     rule, _source_file, _source_sheet, _source_row, cell. Every row read is in `gold` or in `rejects`.
+    `remarks` are sentences about the run as a whole.
     """
 
     gold: pd.DataFrame
@@ -55,6 +59,7 @@ class Outcome:
     sums: Mapping[str, Decimal] = field(default_factory=dict)
     unknown_headings: tuple[str, ...] = ()
     missing_headings: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def rows_rejected(self) -> int:

@@ -1,157 +1,60 @@
-"""What a domain is: columns, steps, a load rule and the references its facts imply, checked when imported."""
+"""What a domain is: columns, steps and a load rule, checked when imported."""
 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from decimal import Decimal
-from enum import StrEnum
 
 import pandas as pd
 
+from work_data_hub.domain.columns import (
+    NUMBER_KINDS,
+    Column,
+    Kind,
+    code,
+    count,
+    day,
+    flag,
+    money,
+    month,
+    rate,
+    text,
+)
 from work_data_hub.domain.pipelines import PipelineContext
 from work_data_hub.errors import ConfigError
 
-
-class Kind(StrEnum):
-    """How a cell is read and stored."""
-
-    TEXT = "text"
-    CODE = "code"
-    MONTH = "month"
-    DATE = "date"
-    MONEY = "money"
-    RATE = "rate"
-    COUNT = "count"
-
-
-NUMBER_KINDS = frozenset({Kind.MONEY, Kind.RATE, Kind.COUNT})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """One column of a domain.
-
-    `headings` are the headings a workbook may use, the first being the usual one; empty for a
-    computed column. `required` means that the heading must be there, `nullable` that a value
-    need not be. `stored` is false for columns that are read but not kept.
-    `scale` is the number of decimals, `length` the longest text in characters.
-    """
-
-    name: str
-    kind: Kind
-    headings: tuple[str, ...] = ()
-    required: bool = False
-    nullable: bool = True
-    stored: bool = True
-    length: int = 255
-    scale: int = 0
-    lowest: Decimal | None = None
-    highest: Decimal | None = None
-    unit: str = ""
-    note: str = ""
-
-    @property
-    def is_number(self) -> bool:
-        return self.kind in NUMBER_KINDS
-
-    @property
-    def postgres_type(self) -> str:
-        """The column's type in PostgreSQL, in the words of `format_type`."""
-        match self.kind:
-            case Kind.TEXT | Kind.CODE:
-                return f"character varying({self.length})"
-            case Kind.MONTH | Kind.DATE:
-                return "date"
-            case Kind.COUNT:
-                return "integer"
-            case Kind.RATE:
-                return f"numeric(10,{self.scale})"
-            case Kind.MONEY:
-                return f"numeric(18,{self.scale})"
-
-
-def _headings(name: str, headings: tuple[str, ...] | None, computed: bool) -> tuple[str, ...]:
-    return () if computed else (headings or (name,))
-
-
-def text(
-    name: str,
-    *,
-    headings: tuple[str, ...] | None = None,
-    computed: bool = False,
-    required: bool = False,
-    nullable: bool = True,
-    stored: bool = True,
-    length: int = 255,
-    note: str = "",
-) -> Column:
-    """A text column: trimmed at both ends, blank is null."""
-    return Column(
-        name=name,
-        kind=Kind.TEXT,
-        headings=_headings(name, headings, computed),
-        required=required,
-        nullable=nullable,
-        stored=stored,
-        length=length,
-        note=note,
-    )
-
-
-def code(
-    name: str,
-    *,
-    headings: tuple[str, ...] | None = None,
-    computed: bool = False,
-    required: bool = False,
-    nullable: bool = True,
-    length: int = 255,
-    note: str = "",
-) -> Column:
-    """A code column: half-width, upper case, without blanks, hyphens and underscores; leading zeros stay."""
-    return Column(
-        name=name,
-        kind=Kind.CODE,
-        headings=_headings(name, headings, computed),
-        required=required,
-        nullable=nullable,
-        length=length,
-        note=note,
-    )
-
-
-def month(name: str, *, headings: tuple[str, ...] | None = None) -> Column:
-    """The month a row belongs to, stored as its first day; never blank."""
-    return Column(name=name, kind=Kind.MONTH, headings=headings or (name,), required=True, nullable=False)
-
-
-def money(name: str, *, headings: tuple[str, ...] | None = None, required: bool = False, unit: str = "元") -> Column:
-    """An amount with four decimals, rounded half up from the shortest decimal text of the cell."""
-    return Column(name=name, kind=Kind.MONEY, headings=headings or (name,), required=required, scale=4, unit=unit)
-
-
-def rate(name: str, *, headings: tuple[str, ...] | None = None, computed: bool = False, note: str = "") -> Column:
-    """A rate as a fraction with six decimals, between -1 and 10."""
-    return Column(
-        name=name,
-        kind=Kind.RATE,
-        headings=_headings(name, headings, computed),
-        scale=6,
-        lowest=Decimal(-1),
-        highest=Decimal(10),
-        unit="fraction",
-        note=note,
-    )
+__all__ = [
+    "NUMBER_KINDS",
+    "Column",
+    "Domain",
+    "Kind",
+    "ReplaceMonth",
+    "Step",
+    "code",
+    "count",
+    "day",
+    "flag",
+    "money",
+    "month",
+    "rate",
+    "text",
+]
+"""Everything a declaration is written with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One named change of a frame: the columns it reads, the columns it writes, and the function."""
+    """One named change of a frame: the columns it reads, the columns it writes, and the function.
+
+    `says` is a plain sentence about what it does; `needs_open_plans` that it looks plans up in the
+    open contracts of the run.
+    """
 
     name: str
+    says: str
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     apply: Callable[[pd.DataFrame, PipelineContext], pd.DataFrame]
+    needs_open_plans: bool = False
 
     def execute(self, df: pd.DataFrame, context: PipelineContext) -> pd.DataFrame:
         return self.apply(df, context)
@@ -164,52 +67,13 @@ class ReplaceMonth:
     column: str
 
 
-class Aggregate(StrEnum):
-    """How the value of a reference row follows from the fact rows of one key."""
-
-    FIRST = "first"
-    MAX_BY = "max_by"
-    CONCAT_DISTINCT = "concat_distinct"
-    COUNT_DISTINCT = "count_distinct"
-    CONSTANT = "constant"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReferenceColumn:
-    """A column of a reference row and how facts give it."""
-
-    target: str
-    source: str
-    how: Aggregate = Aggregate.FIRST
-    by: str = ""
-    separator: str = ""
-    constant: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
-    """Reference rows that facts imply: one row per distinct `source`, added when its key is missing."""
-
-    name: str
-    table: str
-    key: str
-    source: str
-    columns: tuple[ReferenceColumn, ...] = ()
-    skip_temporary_ids: bool = False
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """The fact columns this reference reads."""
-        read = (self.source, *(c.source for c in self.columns), *(c.by for c in self.columns))
-        return tuple(dict.fromkeys(name for name in read if name))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Domain:
     """One file domain, whole: from its headings to its table.
 
-    Raises ConfigError when a step, the load rule or a reference names a column that does not exist,
-    or when a name or heading stands twice.
+    Where several domains are loaded in one call, a smaller `load_order` comes first, then the name decides.
+    Raises ConfigError when a step or the load rule names a column that does not exist, or when a name or
+    heading stands twice.
     """
 
     name: str
@@ -218,10 +82,10 @@ class Domain:
     columns: tuple[Column, ...]
     steps: tuple[Step, ...]
     load: ReplaceMonth
-    references: tuple[Reference, ...] = ()
     indexes: tuple[tuple[str, ...], ...] = ()
     unique_key: tuple[str, ...] = ()
     ignored_headings: tuple[str, ...] = ()
+    load_order: int = 100
     by_name: dict[str, Column] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -233,8 +97,6 @@ class Domain:
         self._refuse_unknown("the load rule", (self.load.column,))
         for index in (*self.indexes, self.unique_key):
             self._refuse_unknown("an index", index)
-        for reference in self.references:
-            self._refuse_unknown(f"reference {reference.name!r}", reference.reads)
 
     def _refuse_repeats(self, what: str, names: list[str]) -> None:
         repeated = sorted({name for name in names if names.count(name) > 1})
@@ -262,9 +124,9 @@ class Domain:
 
     @property
     def fingerprint(self) -> str:
-        """Sixteen hex digits that change with the declaration: columns, steps, load rule, references."""
+        """Sixteen hex digits that change with the declaration: columns, steps, load rule, key."""
         steps = [(step.name, step.reads, step.writes) for step in self.steps]
-        text = repr((self.table, self.columns, steps, self.load, self.references))
+        text = repr((self.table, self.columns, steps, self.load, self.unique_key))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property

@@ -1,11 +1,14 @@
 """The step library: every change a domain may declare, vectorised, rows and order kept."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from work_data_hub.domain.distinct import map_distinct
-from work_data_hub.domain.findings import counted
+from work_data_hub.domain.findings import Rejected, counted
 from work_data_hub.domain.identity.cascade import identify
 from work_data_hub.domain.identity.names import normalise_names
 from work_data_hub.domain.pipelines import PipelineContext
@@ -14,7 +17,7 @@ from work_data_hub.domain.spec import Step
 from work_data_hub.domain.text import is_blank
 
 _NO_NUMBER = frozenset({"nan", "none", "null", "-"})
-_BLANK_NAMES = frozenset({"(空白)", "（空白）", "空白"})
+_ZERO: Any = Decimal(0)  # pandas' stubs know no Decimal
 
 
 def copy(target: str, *, source: str) -> Step:
@@ -23,7 +26,13 @@ def copy(target: str, *, source: str) -> Step:
     def apply(rows: pd.DataFrame, _: PipelineContext) -> pd.DataFrame:
         return rows.assign(**{target: rows[source]})
 
-    return Step(name=f"copy {source} → {target}", reads=(source,), writes=(target,), apply=apply)
+    return Step(
+        name=f"copy {source} → {target}",
+        says=f"{target} is a copy of {source} as it stands at this point.",
+        reads=(source,),
+        writes=(target,),
+        apply=apply,
+    )
 
 
 def correct(column: str, *, using: str) -> Step:
@@ -36,7 +45,50 @@ def correct(column: str, *, using: str) -> Step:
             context.findings.append(counted(f"corrected {column}", rows.loc[hits, column]))
         return rows.assign(**{column: map_distinct(rows[column], lambda value: corrections.get(value, value))})
 
-    return Step(name=f"correct {column}", reads=(column,), writes=(column,), apply=apply)
+    return Step(
+        name=f"correct {column}",
+        says=f"Known mistakes in {column} are corrected and counted ({using}).",
+        reads=(column,),
+        writes=(column,),
+        apply=apply,
+    )
+
+
+def standardise(column: str, *, using: str) -> Step:
+    """Write known spellings in their standard form; unknown ones are kept, and counted as blanks are.
+
+    The mapping `using` goes from spelling to standard form; a standard form needs no entry of its own.
+    """
+
+    def apply(rows: pd.DataFrame, context: PipelineContext) -> pd.DataFrame:
+        spellings = _mapping(context, using)
+        standard = map_distinct(rows[column], lambda value: spellings.get(value, value))
+        _count_strangers(context, column, standard, known=spellings.values())
+        return rows.assign(**{column: standard})
+
+    return Step(
+        name=f"standardise {column}",
+        says=f"Known spellings of {column} are written in one form ({using}); unknown ones stay and are counted.",
+        reads=(column,),
+        writes=(column,),
+        apply=apply,
+    )
+
+
+def note_unknown(column: str, *, among: str) -> Step:
+    """Count values of `column` that are no standard form of the mapping `among`, blanks apart; changes nothing."""
+
+    def apply(rows: pd.DataFrame, context: PipelineContext) -> pd.DataFrame:
+        _count_strangers(context, column, rows[column], known=_mapping(context, among).values())
+        return rows
+
+    return Step(
+        name=f"note unknown {column}",
+        says=f"Blank and unknown {column} stay as they are and are counted ({among}).",
+        reads=(column,),
+        writes=(),
+        apply=apply,
+    )
 
 
 def fill_missing(column: str, *, by: str, using: str) -> Step:
@@ -49,22 +101,87 @@ def fill_missing(column: str, *, by: str, using: str) -> Step:
             context.findings.append(counted(f"defaulted {column}", defaults[filled]))
         return rows.assign(**{column: rows[column].fillna(defaults)})
 
-    return Step(name=f"fill {column} by {by}", reads=(column, by), writes=(column,), apply=apply)
+    return Step(
+        name=f"fill {column} by {by}",
+        says=f"A blank {column} gets the default of its {by}, and is counted ({using}).",
+        reads=(column, by),
+        writes=(column,),
+        apply=apply,
+    )
 
 
-def translate(target: str, *, source: str, using: str, unknown: str | None = None) -> Step:
-    """Write the translation of `source` into `target`; blank and unknown values become `unknown`, counted apart."""
+def fill_zero(*columns: str) -> Step:
+    """Write 0 where a number is blank, and count it; cells that could not be read are not counted."""
 
     def apply(rows: pd.DataFrame, context: PipelineContext) -> pd.DataFrame:
-        names = rows[source].mask(rows[source].isin(list(_BLANK_NAMES)))
-        translated = map_distinct(names, _mapping(context, using).get)
-        missing = translated.isna()
-        for finding, mask in (("blank", missing & names.isna()), ("unknown", missing & names.notna())):
-            if mask.any():
-                context.findings.append(counted(f"{finding} {source}", names[mask]))
+        for column in columns:
+            blank = rows[column].isna().to_numpy(dtype=bool) & ~_rejected_in(context, column, len(rows))
+            if blank.any():
+                nothing = pd.Series(pd.NA, index=range(int(blank.sum())), dtype="string")
+                context.findings.append(counted(f"blank {column}", nothing))
+        return rows.assign(**{column: rows[column].fillna(_ZERO) for column in columns})
+
+    return Step(
+        name=f"fill {', '.join(columns)} with 0",
+        says=f"Blank {', '.join(columns)} are 0, and are counted.",
+        reads=columns,
+        writes=columns,
+        apply=apply,
+    )
+
+
+def translate(target: str, *, source: str, using: str, unknown: str | None = None, tells: bool = True) -> Step:
+    """Write the translation of `source` into `target`; blank and unknown values become `unknown`, counted apart.
+
+    Without `tells` nothing is counted: for a source that a step before has counted already.
+    """
+
+    def apply(rows: pd.DataFrame, context: PipelineContext) -> pd.DataFrame:
+        translations = _mapping(context, using)
+        translated = map_distinct(rows[source], lambda name: None if is_blank(name) else translations.get(name))
+        if tells:
+            _count_missing(context, source, rows.loc[translated.isna(), source])
         return rows.assign(**{target: translated if unknown is None else translated.fillna(unknown)})
 
-    return Step(name=f"translate {source} → {target}", reads=(source,), writes=(target,), apply=apply)
+    otherwise = "stays blank" if unknown is None else f"becomes {unknown}"
+    return Step(
+        name=f"translate {source} → {target}",
+        says=f"{target} is looked up by {source} ({using}); without a hit it {otherwise}, and is counted.",
+        reads=(source,),
+        writes=(target,),
+        apply=apply,
+    )
+
+
+def branch_of(target: str, *, name: str, using: str, unknown: str) -> Step:
+    """Write the branch code of each row: by the branch's name; where that is blank, the known code delivered.
+
+    Reads `name` and, as delivered, `target`. What is left, blank or unknown, becomes `unknown`; every
+    row whose code does not come from the name is counted.
+    """
+
+    def apply(rows: pd.DataFrame, context: PipelineContext) -> pd.DataFrame:
+        branches = _mapping(context, using)
+        names, codes = _without_placeholders(rows[name]), _without_placeholders(rows[target])
+        by_name = map_distinct(names, branches.get)
+        unnamed = names.isna()
+        delivered = codes.where(unnamed & codes.isin(list(branches.values())))
+        if delivered.notna().any():
+            context.findings.append(counted(f"delivered {target}", delivered.dropna()))
+        left = by_name.isna() & delivered.isna()
+        by_code = unnamed & codes.notna()
+        _count_missing(context, target, codes[left & by_code])
+        _count_missing(context, name, names[left & ~by_code])
+        return rows.assign(**{target: by_name.fillna(delivered).fillna(unknown)})
+
+    return Step(
+        name=f"branch of {name}",
+        says=f"{target} is looked up by {name}; where that is blank, a known code delivered counts; else it is"
+        f" {unknown}. All but the first are counted ({using}).",
+        reads=(name, target),
+        writes=(target,),
+        apply=apply,
+    )
 
 
 def strip_prefix(column: str, *, letters: str) -> Step:
@@ -74,7 +191,9 @@ def strip_prefix(column: str, *, letters: str) -> Step:
         bare = value[1:] if value[:1] in letters and len(value) > 1 else value
         return None if bare.lower() in _NO_NUMBER else bare
 
-    return _each_distinct(f"strip prefix of {column}", column, strip)
+    return _each_distinct(
+        f"strip prefix of {column}", column, strip, says=f"One leading {' or '.join(letters)} of {column} is dropped."
+    )
 
 
 def clean_portfolio(column: str) -> Step:
@@ -85,7 +204,9 @@ def clean_portfolio(column: str) -> Step:
         digits = bare.removesuffix(".0")
         return None if is_blank(value) or is_blank(bare) else (digits if digits.isdigit() else bare).strip()
 
-    return _each_distinct(f"clean {column}", column, clean)
+    return _each_distinct(
+        f"clean {column}", column, clean, says=f"One leading F of {column} is dropped; placeholders are blank."
+    )
 
 
 def normalise_company(column: str) -> Step:
@@ -95,7 +216,13 @@ def normalise_company(column: str) -> Step:
         names = normalise_names(rows[column])
         return rows.assign(**{column: names.mask(names == "")})
 
-    return Step(name=f"normalise {column}", reads=(column,), writes=(column,), apply=apply)
+    return Step(
+        name=f"normalise {column}",
+        says=f"{column} is written in its comparable form; what is no name is blank.",
+        reads=(column,),
+        writes=(column,),
+        apply=apply,
+    )
 
 
 def identify_company(target: str, *, plan: str | None, customer: str, existing: str | None) -> Step:
@@ -113,7 +240,15 @@ def identify_company(target: str, *, plan: str | None, customer: str, existing: 
         )
 
     reads = tuple(name for name in (plan, customer, existing) if name)
-    return Step(name="identify company", reads=reads, writes=(target,), apply=apply)
+    by_hand = " or ".join(name for name in (plan, customer) if name)
+    return Step(
+        name="identify company",
+        says=f"{target} is what people have settled for the {by_hand}, else {existing or 'nothing'} as delivered,"
+        " else a temporary id made from the name.",
+        reads=reads,
+        writes=(target,),
+        apply=apply,
+    )
 
 
 def run_of(context: PipelineContext) -> RefineRun:
@@ -124,12 +259,39 @@ def run_of(context: PipelineContext) -> RefineRun:
     return run
 
 
+def _count_missing(context: PipelineContext, column: str, values: pd.Series) -> None:
+    """Count the rows given as blank or unknown `column`, by whether a value stands there."""
+    if len(values):
+        names = _without_placeholders(values)
+        for finding, found in (("blank", names[names.isna()]), ("unknown", names[names.notna()])):
+            if len(found):
+                context.findings.append(counted(f"{finding} {column}", found))
+
+
+def _count_strangers(context: PipelineContext, column: str, values: pd.Series, *, known: Iterable[str]) -> None:
+    _count_missing(context, column, values[~values.isin(list(set(known)))])
+
+
+def _rejected_in(context: PipelineContext, column: str, rows: int) -> np.ndarray:
+    """Which rows have a rejected cell in the column."""
+    found = np.zeros(rows, dtype=bool)
+    for finding in context.findings:
+        if isinstance(finding, Rejected):
+            cells = finding.cells
+            found[cells.loc[cells["column"] == column, "position"].to_numpy(dtype="int64")] = True
+    return found
+
+
+def _without_placeholders(values: pd.Series) -> pd.Series:
+    return map_distinct(values, lambda value: None if is_blank(value) else value)
+
+
 def _mapping(context: PipelineContext, name: str) -> Mapping[str, str]:
     return run_of(context).mapping(name)
 
 
-def _each_distinct(name: str, column: str, function: Callable[[str], str | None]) -> Step:
+def _each_distinct(name: str, column: str, function: Callable[[str], str | None], *, says: str) -> Step:
     def apply(rows: pd.DataFrame, _: PipelineContext) -> pd.DataFrame:
         return rows.assign(**{column: map_distinct(rows[column], function)})
 
-    return Step(name=name, reads=(column,), writes=(column,), apply=apply)
+    return Step(name=name, says=says, reads=(column,), writes=(column,), apply=apply)

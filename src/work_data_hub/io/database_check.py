@@ -2,31 +2,39 @@
 
 from dataclasses import dataclass
 
+from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.io.postgres import Connection, warehouse_errors
 from work_data_hub.io.schema_head import VERSION_SCHEMA, VERSION_TABLE, current_head, expected_head
 
 SUPPORTED_MAJORS = range(15, 19)
 _READ = ("SELECT",)
 _ADD = ("SELECT", "INSERT")
+_KEEP = ("SELECT", "INSERT", "UPDATE")
+_REPLACE = ("SELECT", "INSERT", "DELETE")
+_UPSERT = (*_KEEP, "DELETE")
 
 # Each table, and what a load does with it.
 NEEDED: dict[str, tuple[str, ...]] = {
-    "business.规模明细": ("SELECT", "INSERT", "DELETE"),
-    "customer.客户明细": _ADD,
+    **{domain.table: _UPSERT if domain.unique_key else _REPLACE for domain in DOMAINS.values()},
+    "customer.客户明细": _KEEP,
+    "ledger.corrections": _KEEP,
     "ledger.loads": _ADD,
+    "ledger.rejected_rows": _KEEP,
+    "ledger.waivers": ("SELECT", "INSERT", "DELETE"),
     "mapping.产品明细": _READ,
-    "mapping.产品线": _ADD,
+    "mapping.产品线": _KEEP,
     "mapping.利润指标": _READ,
-    "mapping.年金计划": _ADD,
-    "mapping.组合计划": _ADD,
-    "mapping.组织架构": _ADD,
+    "mapping.年金计划": _KEEP,
+    "mapping.组合计划": _KEEP,
+    "mapping.组织架构": _KEEP,
     "mapping.计划层规模": _READ,
     "public.data_quality_metrics": _ADD,
-    "public.pipeline_executions": ("SELECT", "INSERT", "UPDATE"),
-    "public.sample_data": ("SELECT", "INSERT", "UPDATE"),
+    "public.pipeline_executions": _KEEP,
+    "public.sample_data": _KEEP,
+    "system.sync_state": _KEEP,
     f"{VERSION_SCHEMA}.{VERSION_TABLE}": _READ,
 }
-SCHEMAS = ("business", "customer", "enterprise", "ledger", "mapping", "public", "system")
+SCHEMAS = ("business", "customer", "enterprise", "ledger", "mapping", "public", "sandbox", "system")
 _LOAD_IDS = "ledger.loads_load_id_seq"
 
 

@@ -245,8 +245,11 @@ def _planted_cells(draft: SheetDraft, workbook: Path) -> list[PlantedCell]:
             fault=plant.fault,
             file=workbook,
             sheet=draft.name,
-            cell=f"{column_letters(plant.column)}{draft.first_row + plant.row}",
-            row=draft.first_row + plant.row,
+            cell=f"{column_letters(plant.column)}{row}",
+            row=row,
         )
-        for plant in draft.planted
+        for plant, row in [
+            *((plant, draft.row_number(plant.row)) for plant in draft.planted),
+            *((plant, plant.row) for plant in draft.wrong_totals),
+        ]
     ]

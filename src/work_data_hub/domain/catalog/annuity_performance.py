@@ -1,10 +1,7 @@
 """规模明细: what each plan and portfolio held and earned in a month, in 元; one row a detail line."""
 
 from work_data_hub.domain.spec import (
-    Aggregate,
     Domain,
-    Reference,
-    ReferenceColumn,
     ReplaceMonth,
     code,
     money,
@@ -19,69 +16,9 @@ from work_data_hub.domain.steps import (
     fill_missing,
     identify_company,
     normalise_company,
+    note_unknown,
     strip_prefix,
     translate,
-)
-
-_BY_ASSETS = "期末资产规模"
-
-PLANS = Reference(
-    name="plans",
-    table="mapping.年金计划",
-    key="年金计划号",
-    source="计划代码",
-    columns=(
-        ReferenceColumn(target="计划全称", source="计划名称"),
-        ReferenceColumn(target="计划类型", source="计划类型"),
-        ReferenceColumn(target="客户名称", source="客户名称"),
-        ReferenceColumn(target="主拓代码", source="机构代码", how=Aggregate.MAX_BY, by=_BY_ASSETS),
-        ReferenceColumn(target="主拓机构", source="机构名称", how=Aggregate.MAX_BY, by=_BY_ASSETS),
-        ReferenceColumn(target="管理资格", source="业务类型", how=Aggregate.CONCAT_DISTINCT, separator="+"),
-        ReferenceColumn(target="company_id", source="company_id"),
-    ),
-)
-PORTFOLIOS = Reference(
-    name="portfolios",
-    table="mapping.组合计划",
-    key="组合代码",
-    source="组合代码",
-    columns=(
-        ReferenceColumn(target="年金计划号", source="计划代码"),
-        ReferenceColumn(target="组合名称", source="组合名称"),
-        ReferenceColumn(target="组合类型", source="组合类型"),
-    ),
-)
-PRODUCT_LINES = Reference(
-    name="product_lines",
-    table="mapping.产品线",
-    key="产品线代码",
-    source="产品线代码",
-    columns=(ReferenceColumn(target="产品线", source="业务类型"),),
-)
-BRANCHES = Reference(
-    name="branches",
-    table="mapping.组织架构",
-    key="机构代码",
-    source="机构代码",
-    columns=(ReferenceColumn(target="机构", source="机构名称"),),
-)
-CUSTOMERS = Reference(
-    name="customers",
-    table="customer.客户明细",
-    key="company_id",
-    source="company_id",
-    skip_temporary_ids=True,
-    columns=(
-        ReferenceColumn(target="客户名称", source="客户名称"),
-        ReferenceColumn(target="主拓机构代码", source="机构代码", how=Aggregate.MAX_BY, by=_BY_ASSETS),
-        ReferenceColumn(target="主拓机构", source="机构名称", how=Aggregate.MAX_BY, by=_BY_ASSETS),
-        ReferenceColumn(target="管理资格", source="业务类型", how=Aggregate.CONCAT_DISTINCT, separator="+"),
-        ReferenceColumn(target="年金计划类型", source="计划类型", how=Aggregate.CONCAT_DISTINCT, separator="/"),
-        ReferenceColumn(target="关键年金计划", source="计划代码", how=Aggregate.MAX_BY, by=_BY_ASSETS),
-        ReferenceColumn(target="关联计划数", source="计划代码", how=Aggregate.COUNT_DISTINCT),
-        ReferenceColumn(target="关联机构数", source="机构名称", how=Aggregate.COUNT_DISTINCT),
-        ReferenceColumn(target="年金客户类型", source="月度", how=Aggregate.CONSTANT, constant="新客"),
-    ),
 )
 
 ANNUITY_PERFORMANCE = Domain(
@@ -123,6 +60,7 @@ ANNUITY_PERFORMANCE = Domain(
         copy("年金账户名", source="客户名称"),
         correct("计划代码", using="plan_corrections"),
         fill_missing("计划代码", by="计划类型", using="plan_defaults"),
+        note_unknown("计划类型", among="plan_types"),
         translate("机构代码", source="机构名称", using="branches", unknown="G00"),
         translate("产品线代码", source="业务类型", using="product_lines"),
         clean_portfolio("组合代码"),
@@ -134,7 +72,6 @@ ANNUITY_PERFORMANCE = Domain(
         identify_company("company_id", plan="计划代码", customer="客户名称", existing="公司代码"),
     ),
     load=ReplaceMonth(column="月度"),
-    references=(PLANS, PORTFOLIOS, PRODUCT_LINES, BRANCHES, CUSTOMERS),
     indexes=(("月度", "计划代码", "company_id"), ("company_id",), ("计划代码",), ("机构代码",)),
     ignored_headings=(
         "机构代码",
@@ -148,4 +85,5 @@ ANNUITY_PERFORMANCE = Domain(
         "年金账户号",
         "年金账户名",
     ),
+    load_order=30,
 )

@@ -13,12 +13,14 @@ from work_data_hub.domain.sample.layouts import INCOME, PERFORMANCE, TRUSTEE, La
 from work_data_hub.domain.sample.plans import Book
 from work_data_hub.domain.sample.registers import register_rows, trustee_rows
 from work_data_hub.domain.sample.rows import income_rows, performance_rows
+from work_data_hub.domain.sample.totals import SheetTotals
 
 FIRST_VERSION = "V1"
 
 _INCOME_SHARE = 0.41
 _REGISTER_ROWS, _TRUSTEE_ROWS = 36, 48
 _ID_HEADING = "公司代码"
+_OTHER_NAMES = {"期末资产规模": "期末规模", "固费": "固定费用", "客户全称": "客户全名", "计划代码": "计划号码"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,25 @@ class SheetDraft:
     @property
     def height(self) -> int:
         """How many rows the sheet has, title and headings included."""
-        return 0 if self.fault is Fault.EMPTY_SHEET else self.first_row - 1 + self.count
+        totals = SheetTotals(self.layout, rows=self.count).count if self._has_totals else 0
+        return 0 if self.fault is Fault.EMPTY_SHEET else self.first_row - 1 + self.count + totals
+
+    def row_number(self, place: int) -> int:
+        """The Excel row number of a data row, counted from 0."""
+        above = SheetTotals(self.layout, rows=self.count).above(place) if self._has_totals else 0
+        return self.first_row + place + above
+
+    @property
+    def wrong_totals(self) -> tuple[Plant, ...]:
+        """The total that is off: the first amount of the sheet's last row."""
+        if self.fault is not Fault.WRONG_TOTAL:
+            return ()
+        column = self.layout.position(self.layout.amounts[0])
+        return (Plant(fault=self.fault, row=self.height, column=column, cell=None),)
+
+    @property
+    def _has_totals(self) -> bool:
+        return self.fault in (Fault.TOTAL_ROWS, Fault.WRONG_TOTAL)
 
     @property
     def width(self) -> int:
@@ -101,18 +121,28 @@ class SheetDraft:
     def _data(self) -> Iterator[list[Cell]]:
         planted = {plant.row: plant for plant in self.planted}
         self.totals = [0] * len(self.layout.amounts)
+        sheet_totals = SheetTotals(self.layout, rows=self.count, wrong=self.fault is Fault.WRONG_TOTAL)
         for place, (cells, amounts) in enumerate(islice(self.rows, self.count)):
             if plant := planted.get(place):
                 cells[plant.column] = plant.cell
             else:
                 self.totals = [total + amount for total, amount in zip(self.totals, amounts, strict=True)]
             yield cells
+            if self._has_totals:
+                yield from sheet_totals.after(place, self._as_written(amounts, plant))
+
+    def _as_written(self, amounts: tuple[int, ...], plant: Plant | None) -> list[int]:
+        """The row's amounts without the one that a planted cell replaces."""
+        headings = zip(self.layout.amounts, amounts, strict=True)
+        return [0 if plant and self.layout.position(name) == plant.column else amount for name, amount in headings]
 
     def _shaped(self, headings: list[Cell], data: Iterator[list[Cell]]) -> Iterator[Sequence[Cell]]:
         required = self.layout.position(self.layout.required)
         if self.fault is Fault.MISSING_COLUMN:
             yield from ([*row[:required], *row[required + 1 :]] for row in (headings, *data))
             return
+        if self.fault is Fault.RENAMED_HEADING:
+            headings[required] = _OTHER_NAMES[self.layout.required]
         if self.fault is Fault.DUPLICATE_HEADING:
             headings.append(f"　{self.layout.required} ")
         yield headings
@@ -124,8 +154,11 @@ def draft_sheet(month: SampleMonth, layout: Layout, *, version: str, faults: Seq
     fault = next((fault for fault in faults if fault.reach is Reach.SHEET), None)
     rows, count = _version(month, layout, version)
     count = _left(count, fault)
+    layout = _with_id_heading(layout) if month.company_ids else layout
+    if fault is Fault.MOVED_COLUMNS:
+        layout, rows = _moved(layout, rows)
     return SheetDraft(
-        layout=_with_id_heading(layout) if month.company_ids else layout,
+        layout=layout,
         rows=rows,
         count=count,
         fault=fault,
@@ -148,6 +181,13 @@ def _left(count: int, fault: Fault | None) -> int:
     if fault is None:
         return count
     return 0 if fault.empties else shrunken_count(count) if fault is Fault.SHRUNKEN else count
+
+
+def _moved(layout: Layout, rows: Iterator[Row]) -> tuple[Layout, Iterator[Row]]:
+    """The second half of the columns before the first one."""
+    half = len(layout.headings) // 2
+    headings = (*layout.headings[half:], *layout.headings[:half])
+    return replace(layout, headings=headings), (Row([*r.cells[half:], *r.cells[:half]], r.amounts) for r in rows)
 
 
 def _with_id_heading(layout: Layout) -> Layout:

@@ -69,7 +69,7 @@ def _register(domain: str, sheet: str, *, day: str, extra: str) -> Layout:
         headings=tuple(f"{_REGISTER.format(day=day)} {_REGISTER_END} {extra}".split()),
         amounts=("计划规模", "年缴规模"),
         month="上报月份",
-        text="备注",
+        text="证明材料",
         required="客户全称",
     )
 
