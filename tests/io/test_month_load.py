@@ -5,14 +5,16 @@ from typing import Any
 
 import pytest
 from psycopg2.errors import CheckViolation
+from tests.domain.domain_rows import CONFIG
 from tests.performance_rows import performance_rows, refined
 
+from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.domain.catalog.annuity_performance import ANNUITY_PERFORMANCE
 from work_data_hub.domain.loads import LoadEffects
 from work_data_hub.domain.plans import LoadMode, LoadPlan, ReferencePlan
-from work_data_hub.domain.references import candidates
 from work_data_hub.errors import ShrinkRefused
 from work_data_hub.io.faults import NO_FAULTS
+from work_data_hub.io.foreign_keys import load_references
 from work_data_hub.io.month_load import count_effects, publish
 from work_data_hub.io.postgres import Connection, transaction
 
@@ -22,8 +24,7 @@ pytestmark = pytest.mark.integration
 def plan(*, mode: LoadMode = LoadMode.DELETE_INSERT, scope: tuple[str, ...] = (), **cells: Any) -> LoadPlan:
     gold = refined(performance_rows(**cells)).gold
     references = tuple(
-        ReferencePlan(reference=reference, candidates=candidates(reference, gold))
-        for reference in ANNUITY_PERFORMANCE.references
+        ReferencePlan.of(reference, gold) for reference in load_references(CONFIG, DOMAINS)[ANNUITY_PERFORMANCE.name]
     )
     return LoadPlan(
         domain=ANNUITY_PERFORMANCE, period=date(2024, 10, 1), gold=gold, references=references, mode=mode, scope=scope

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+from work_data_hub.domain.control_totals import Controls
 from work_data_hub.errors import WorkDataHubError
 
 
@@ -32,10 +33,11 @@ class TableEffect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceEffect:
-    """Reference rows that a load adds."""
+    """Reference rows that a load adds, and those of which it changes a value."""
 
     table: str
     inserted: int
+    updated: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,7 @@ class DomainReport:
     period: str | None
     status: str
     load_id: int | None = None
+    parent_load_id: int | None = None
     files: tuple[FileRead, ...] = ()
     rows_read: int = 0
     rows_rejected: int = 0
@@ -60,6 +63,7 @@ class DomainReport:
     seconds: Mapping[str, float] = field(default_factory=dict)
     error: WorkDataHubError | None = None
     reason: str = ""
+    controls: Controls = field(default_factory=Controls)
     warnings: tuple[str, ...] = ()
     not_checked: tuple[str, ...] = ()
     sql: tuple[str, ...] = ()
@@ -74,6 +78,7 @@ class DomainReport:
             "period": self.period,
             "status": self.status,
             "load_id": self.load_id,
+            "parent_load_id": self.parent_load_id,
             "files": [
                 {"path": f.path, "sheet": f.sheet, "sha256": f.sha256, "version": f.version, "rows": f.rows}
                 for f in self.files
@@ -89,11 +94,12 @@ class DomainReport:
                 }
                 for t in self.tables
             ],
-            "references": [{"table": r.table, "inserted": r.inserted} for r in self.references],
+            "references": [{"table": r.table, "inserted": r.inserted, "updated": r.updated} for r in self.references],
             "identity": {"by_source": dict(self.identity), "unresolved": self.unresolved},
             "quality": {
                 **self.quality,
                 "sums": {name: str(total) for name, total in self.sums.items()},
+                "control_totals": [control.as_json() for control in self.controls.compared],
                 "warnings": list(self.warnings),
                 "not_checked": list(self.not_checked),
                 "reason": self.reason,

@@ -5,13 +5,21 @@ from collections.abc import Sequence
 from psycopg2 import sql
 
 from work_data_hub.domain.loads import LoadEffects
-from work_data_hub.domain.plans import LoadMode, LoadPlan
-from work_data_hub.domain.report import ReferenceEffect, TableEffect
+from work_data_hub.domain.plans import LoadMode, LoadPlan, ReferencePlan
+from work_data_hub.domain.reference_rules import Mode
+from work_data_hub.domain.report import TableEffect
 from work_data_hub.errors import ShrinkRefused
 from work_data_hub.io.copying import column_list, copy_frame, create_stage, table_identifier
 from work_data_hub.io.faults import Faults
 from work_data_hub.io.postgres import Connection, Cursor, read_only
-from work_data_hub.io.reference_rows import count_missing, insert_missing
+from work_data_hub.io.reference_facts import NOTHING_GOES
+from work_data_hub.io.reference_rows import (
+    count_references,
+    create_reference_stages,
+    lock_references,
+    stage_references,
+    write_references,
+)
 
 STAGE = "wdh_stage"
 LARGEST_SHRINK = 0.30
@@ -20,18 +28,17 @@ LARGEST_SHRINK = 0.30
 def count_effects(connection: Connection, plan: LoadPlan) -> LoadEffects:
     """What the load would do, seen in a transaction that PostgreSQL itself keeps from writing.
 
-    The comparison table is temporary and made before that transaction begins. Raises ShrinkRefused
+    The comparison tables are temporary and made before that transaction begins. Raises ShrinkRefused
     as the load would.
     """
     with connection.cursor() as cursor:
         create_stage(cursor, _staged(plan), like=plan.domain.table, name=STAGE)
+        create_reference_stages(cursor, plan)
         connection.commit()
     with read_only(connection), connection.cursor() as cursor:
         facts = _skipped(plan) if plan.skip_facts else _compare(cursor, plan)
-        references = tuple(
-            ReferenceEffect(table=reference.reference.table, inserted=count_missing(cursor, reference))
-            for reference in plan.references
-        )
+        stage_references(cursor, plan, goes=_goes(plan))
+        references = count_references(cursor, plan)
         statements = tuple(statement.as_string(cursor) for statement in _statements(plan))
     return LoadEffects(facts=facts, references=references, sql=statements)
 
@@ -41,18 +48,15 @@ def publish(cursor: Cursor, plan: LoadPlan, *, load_id: int, faults: Faults) -> 
 
     Rows are counted before anything is removed; raises ShrinkRefused when too much would go.
     """
-    if plan.skip_facts:
-        facts = _skipped(plan)
-    else:
-        create_stage(cursor, _staged(plan), like=plan.domain.table, name=STAGE)
-        facts = _compare(cursor, plan)
+    create_stage(cursor, _staged(plan), like=plan.domain.table, name=STAGE)
+    create_reference_stages(cursor, plan)
+    lock_references(cursor, plan)
+    facts = _skipped(plan) if plan.skip_facts else _compare(cursor, plan)
+    stage_references(cursor, plan, goes=_goes(plan))
+    if not plan.skip_facts:
         _write_facts(cursor, plan, facts, load_id=load_id, faults=faults)
     faults.reach("before_references")
-    references = tuple(
-        ReferenceEffect(table=r.reference.table, inserted=insert_missing(cursor, r, domain=plan.domain.name))
-        for r in plan.references
-    )
-    return LoadEffects(facts=facts, references=references)
+    return LoadEffects(facts=facts, references=write_references(cursor, plan))
 
 
 def _write_facts(cursor: Cursor, plan: LoadPlan, facts: TableEffect, *, load_id: int, faults: Faults) -> None:
@@ -188,6 +192,18 @@ def _scope(plan: LoadPlan) -> sql.Composable:
     )
 
 
+def _goes(plan: LoadPlan) -> sql.Composable:
+    """The facts that are no longer there after the load, or are there with other values."""
+    if plan.skip_facts or plan.mode is LoadMode.APPEND:
+        return NOTHING_GOES
+    if plan.mode is LoadMode.DELETE_INSERT:
+        return sql.SQL("({})").format(_scope(plan))
+    same = sql.SQL(" and ").join(
+        sql.SQL("given.{0} = fact.{0}").format(sql.Identifier(name)) for name in plan.domain.unique_key
+    )
+    return sql.SQL("exists (select from {} as given where {})").format(sql.Identifier(STAGE), same)
+
+
 def _statements(plan: LoadPlan) -> Sequence[sql.Composable]:
     """The statements of the load, in order, for people to read."""
     target = table_identifier(plan.domain.table)
@@ -195,21 +211,27 @@ def _statements(plan: LoadPlan) -> Sequence[sql.Composable]:
     copy = sql.SQL("copy {} ({}) from stdin with (format csv)").format(
         target, column_list([*plan.gold.columns, "_load_id"])
     )
-    references = [
-        sql.SQL("insert into {} ({}) … on conflict ({}) do nothing").format(
-            table_identifier(r.reference.table),
-            column_list(list(r.candidates.columns)),
-            sql.Identifier(r.reference.key),
-        )
-        for r in plan.references
-    ]
     by_mode = {
         LoadMode.DELETE_INSERT: [delete, copy],
         LoadMode.APPEND: [copy],
         LoadMode.UPSERT: [_upsert(plan)] if plan.domain.unique_key else [],
     }
     facts = [] if plan.skip_facts else by_mode[plan.mode]
-    return [*facts, *references]
+    return [*facts, *map(_reference_statement, plan.references)]
+
+
+def _reference_statement(plan: ReferencePlan) -> sql.Composable:
+    """What is done to a reference table, for people to read."""
+    forms = {
+        Mode.INSERT_MISSING: "insert into {table} ({columns}) … on conflict ({key}) do nothing",
+        Mode.FILL_NULL_ONLY: "update {table} set … where {key} is known and a column is null ({columns})",
+        Mode.RECOMPUTE: "update {table} set … where facts differ; insert into it ({columns}) … where {key} is missing",
+    }
+    return sql.SQL(forms[plan.reference.mode]).format(
+        table=table_identifier(plan.reference.table),
+        columns=column_list([plan.reference.key, *plan.reference.targets]),
+        key=sql.Identifier(plan.reference.key),
+    )
 
 
 def _skipped(plan: LoadPlan) -> TableEffect:

@@ -1,36 +1,128 @@
-"""Reference rows that facts imply, added where their key is missing; existing rows are left as they are."""
+"""Reference rows that facts imply: added where their key is missing, filled, or brought up to date."""
 
+import hashlib
+import time
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from psycopg2 import sql
 
-from work_data_hub.domain.plans import ReferencePlan
+from work_data_hub.domain.plans import LoadPlan, ReferencePlan
+from work_data_hub.domain.reference_rules import Mode
+from work_data_hub.domain.report import ReferenceEffect
 from work_data_hub.io.copying import column_list, copy_frame, create_stage, table_identifier
 from work_data_hub.io.postgres import Cursor
+from work_data_hub.io.queries import query
+from work_data_hub.io.reference_changes import Changes, changed_rows, filled_rows, new_rows
+from work_data_hub.io.reference_facts import DESCRIBED_BY, HAS_TAG, IS_NEW, filled_columns, settled_rows
+from work_data_hub.log import get_logger
+
+log = get_logger(__name__)
 
 STAGE = "wdh_reference_stage"
+_ASK_AGAIN_SECONDS = 0.1
 
 
-def count_missing(cursor: Cursor, plan: ReferencePlan) -> int:
-    """How many of the candidates' keys the table lacks; reads only."""
+def create_reference_stages(cursor: Cursor, plan: LoadPlan) -> None:
+    """Create the temporary tables that `stage_references` fills; a plan does it before it may only read."""
+    for stage, reference in _staged(plan):
+        names = [reference.reference.key, *reference.reference.targets]
+        if reference.reference.mode is Mode.RECOMPUTE:
+            tags = [tag.target for tag in reference.reference.tags]
+            names = [reference.reference.key, *filled_columns(reference.reference), DESCRIBED_BY, *tags]
+        create_stage(cursor, names, like=reference.reference.table, name=stage)
+        if reference.reference.mode is Mode.RECOMPUTE:
+            cursor.execute(
+                sql.SQL("alter table pg_temp.{} add column {} boolean, add column {} boolean").format(
+                    *map(sql.Identifier, (stage, IS_NEW, HAS_TAG))
+                )
+            )
+
+
+def lock_references(cursor: Cursor, plan: LoadPlan) -> None:
+    """Wait until no other load recomputes the same tables; held until the transaction ends.
+
+    Two domains loaded at once would else not see each other's facts.
+    """
+    for table in sorted({r.reference.table for r in plan.references if r.reference.mode is Mode.RECOMPUTE}):
+        if not _try_lock(cursor, table):
+            log.info("references.lock.awaited", table=table)
+            while not _try_lock(cursor, table):
+                time.sleep(_ASK_AGAIN_SECONDS)
+
+
+def stage_references(cursor: Cursor, plan: LoadPlan, *, goes: sql.Composable) -> None:
+    """Fill the stages with what rows should hold once the load is done; called before the facts are written.
+
+    `goes` is the condition on `fact` of the facts that the load takes away.
+    """
+    cursor.execute("set local work_mem = '256MB'")
+    for stage, reference in _staged(plan):
+        rows = reference.rows
+        if reference.reference.mode is Mode.RECOMPUTE:
+            rows = settled_rows(cursor, reference, load=plan, goes=goes)
+        copy_frame(cursor, rows, into=sql.Identifier(stage))
+
+
+def count_references(cursor: Cursor, plan: LoadPlan) -> tuple[ReferenceEffect, ...]:
+    """What `write_references` would do; reads only."""
+    return tuple(_count(cursor, stage, reference, plan) for stage, reference in _with_stage(plan.references))
+
+
+def write_references(cursor: Cursor, plan: LoadPlan) -> tuple[ReferenceEffect, ...]:
+    """Add and change the reference rows, in the order of their dependencies; new ones are marked to be reviewed."""
+    return tuple(_write(cursor, stage, reference, plan) for stage, reference in _with_stage(plan.references))
+
+
+def _count(cursor: Cursor, stage: str, plan: ReferencePlan, load: LoadPlan) -> ReferenceEffect:
+    table = plan.reference.table
+    match plan.reference.mode:
+        case Mode.INSERT_MISSING:
+            return ReferenceEffect(table=table, inserted=_count_missing(cursor, plan))
+        case Mode.FILL_NULL_ONLY:
+            return ReferenceEffect(table=table, inserted=0, updated=_count_rows(cursor, filled_rows(plan, stage)))
+        case Mode.RECOMPUTE:
+            return ReferenceEffect(
+                table=table,
+                inserted=_count_rows(cursor, new_rows(plan, stage)),
+                updated=_count_rows(cursor, changed_rows(plan, stage, period=load.period)),
+            )
+
+
+def _write(cursor: Cursor, stage: str, plan: ReferencePlan, load: LoadPlan) -> ReferenceEffect:
+    table = plan.reference.table
+    match plan.reference.mode:
+        case Mode.INSERT_MISSING:
+            return ReferenceEffect(table=table, inserted=_insert_missing(cursor, plan))
+        case Mode.FILL_NULL_ONLY:
+            return ReferenceEffect(table=table, inserted=0, updated=_update(cursor, plan, filled_rows(plan, stage)))
+        case Mode.RECOMPUTE:
+            updated = _update(cursor, plan, changed_rows(plan, stage, period=load.period))
+            return ReferenceEffect(
+                table=table, inserted=_insert_new(cursor, plan, new_rows(plan, stage)), updated=updated
+            )
+
+
+def _count_missing(cursor: Cursor, plan: ReferencePlan) -> int:
+    """How many of the rows' keys the table lacks."""
     key = plan.reference.key
     cursor.execute(
         sql.SQL("select {} from {} where {} = any(%s)").format(
             sql.Identifier(key), table_identifier(plan.reference.table), sql.Identifier(key)
         ),
-        (plan.candidates[key].tolist(),),
+        (plan.rows[key].tolist(),),
     )
-    return len(plan.candidates) - len(cursor.fetchall())
+    return len(plan.rows) - len(cursor.fetchall())
 
 
-def insert_missing(cursor: Cursor, plan: ReferencePlan, *, domain: str) -> int:
-    """Add the candidates whose key is missing, marked as derived and to be reviewed; returns how many."""
-    if plan.candidates.empty or count_missing(cursor, plan) == 0:
+def _insert_missing(cursor: Cursor, plan: ReferencePlan) -> int:
+    """Add the rows whose key is missing; returns how many."""
+    if plan.rows.empty or _count_missing(cursor, plan) == 0:
         return 0
-    rows = plan.candidates.assign(
+    rows = plan.rows.assign(
         _source="auto_derived",
         _needs_review=True,
-        _derived_from_domain=domain,
+        _derived_from_domain=plan.reference.domain,
         _derived_at=datetime.now(UTC).isoformat(),
     )
     names = list(rows.columns)
@@ -46,3 +138,74 @@ def insert_missing(cursor: Cursor, plan: ReferencePlan, *, domain: str) -> int:
         )
     )
     return cursor.rowcount
+
+
+def _insert_new(cursor: Cursor, plan: ReferencePlan, new: Changes) -> int:
+    names = column_list([plan.reference.key, *new.columns])
+    cursor.execute(
+        sql.SQL(
+            "insert into {table} ({names}, _source, _needs_review, _derived_at)"
+            " select {names}, 'auto_derived', true, now() from ({rows}) as new on conflict ({key}) do nothing"
+        ).format(
+            table=table_identifier(plan.reference.table),
+            names=names,
+            rows=new.rows,
+            key=sql.Identifier(plan.reference.key),
+        )
+    )
+    return cursor.rowcount
+
+
+def _update(cursor: Cursor, plan: ReferencePlan, changes: Changes) -> int:
+    table = table_identifier(plan.reference.table)
+    changed: list[sql.Composable] = [
+        sql.SQL("{0} = changed.{0}").format(sql.Identifier(name)) for name in changes.columns
+    ]
+    if plan.reference.mode is Mode.RECOMPUTE:
+        changed.append(
+            sql.SQL("_derived_at = case kept._source when 'auto_derived' then now() else kept._derived_at end")
+        )
+    if _has_column(cursor, table, "updated_at"):
+        changed.append(sql.SQL("updated_at = now()"))
+    cursor.execute(
+        sql.SQL(
+            "update {table} as kept set {changed} from ({rows}) as changed where kept.{key} = changed.{key}"
+        ).format(
+            table=table,
+            changed=sql.SQL(", ").join(changed),
+            rows=changes.rows,
+            key=sql.Identifier(plan.reference.key),
+        )
+    )
+    return cursor.rowcount
+
+
+def _count_rows(cursor: Cursor, changes: Changes) -> int:
+    cursor.execute(sql.SQL("select count(*) from ({}) as changed").format(changes.rows))
+    row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+def _has_column(cursor: Cursor, table: sql.Identifier, name: str) -> bool:
+    cursor.execute(query("references", "has_column"), {"table": table.as_string(cursor), "column": name})
+    row = cursor.fetchone()
+    return bool(row and row[0])
+
+
+def _with_stage(plans: Iterable[ReferencePlan]) -> Iterator[tuple[str, ReferencePlan]]:
+    for at, plan in enumerate(plans):
+        yield f"{STAGE}_{at}", plan
+
+
+def _staged(plan: LoadPlan) -> Iterator[tuple[str, ReferencePlan]]:
+    """The plans whose rows wait beside the table, and where."""
+    for stage, reference in _with_stage(plan.references):
+        if reference.reference.mode is not Mode.INSERT_MISSING:
+            yield stage, reference
+
+
+def _try_lock(cursor: Cursor, table: str) -> bool:
+    digest = hashlib.sha256(f"wdh references {table}".encode()).digest()
+    cursor.execute("select pg_try_advisory_xact_lock(%s)", (int.from_bytes(digest[:8], "big", signed=True),))
+    row = cursor.fetchone()
+    return bool(row and row[0])

@@ -1,0 +1,130 @@
+"""How facts imply reference rows: one rule a table, and how each column's value follows."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from string import Formatter
+
+COMPANY_ID = "company_id"
+DATE_FORMATS = {"yyMM": "%y%m", "yyyyMM": "%Y%m", "yyyy": "%Y"}
+"""How a tag may write its month, and the same for Python."""
+
+
+class Mode(StrEnum):
+    """What a rule does to its table."""
+
+    INSERT_MISSING = "insert_missing"
+    FILL_NULL_ONLY = "fill_null_only"
+    RECOMPUTE = "recompute"
+
+
+class Aggregate(StrEnum):
+    """How the value of a reference row follows from the fact rows of one key."""
+
+    FIRST = "first"
+    MAX_BY = "max_by"
+    CONCAT_DISTINCT = "concat_distinct"
+    COUNT_DISTINCT = "count_distinct"
+    TEMPLATE = "template"
+    TAG = "tag"
+
+
+class Given(StrEnum):
+    """When a tag is given: to a row that is added, or to every key of the month, and only while it is in it."""
+
+    ON_INSERT = "on_insert"
+    EACH_MONTH = "each_month"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceColumn:
+    """A column of a reference row and how facts give it.
+
+    `by` is the number that `max_by` compares. `excluding` names a target whose value
+    `concat_distinct` leaves out. `template` holds `{column}` places. A tag is the date of `source`
+    in `date_format`, then `suffix`. An `optional` source may be missing from the rows: null then.
+    """
+
+    target: str
+    source: str = ""
+    how: Aggregate = Aggregate.FIRST
+    optional: bool = False
+    by: str = ""
+    separator: str = "+"
+    is_sorted: bool = True
+    excluding: str = ""
+    template: str = ""
+    date_format: str = ""
+    suffix: str = ""
+    given: Given = Given.EACH_MONTH
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fact columns that the template names."""
+        return tuple(field for _, field, _, _ in Formatter().parse(self.template) if field is not None)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The fact columns this column follows from."""
+        named = self.fields if self.how is Aggregate.TEMPLATE else (self.source, self.by)
+        return tuple(name for name in named if name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """Reference rows that the facts of `domain` imply: one row per distinct `source`.
+
+    `described_by` is for rows that are recomputed: every domain whose facts can describe them,
+    the one that goes first first.
+    """
+
+    domain: str
+    name: str
+    table: str
+    key: str
+    source: str
+    columns: tuple[ReferenceColumn, ...] = ()
+    mode: Mode = Mode.INSERT_MISSING
+    depends_on: tuple[str, ...] = ()
+    skip_blank_values: bool = False
+    described_by: tuple["Describer", ...] = ()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The fact columns this reference reads, the key first."""
+        return tuple(dict.fromkeys((self.source, *(name for column in self.columns for name in column.reads))))
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns of the reference table that the rule fills, beside the key."""
+        return tuple(column.target for column in self.columns)
+
+    @property
+    def orders(self) -> tuple[str, ...]:
+        """The fact columns that are only compared."""
+        shown = {name for column in self.columns for name in (column.source, *column.fields)}
+        return tuple(dict.fromkeys(c.by for c in self.columns if c.by and c.by not in shown))
+
+    @property
+    def holds_company_ids(self) -> bool:
+        """Whether the keys are company ids, of which temporary ones are no customers."""
+        return COMPANY_ID in (self.key, self.source)
+
+    @property
+    def tags(self) -> tuple[ReferenceColumn, ...]:
+        """The columns that are lists of tags."""
+        return tuple(column for column in self.columns if column.how is Aggregate.TAG)
+
+    @property
+    def without_tags(self) -> "Reference":
+        """The same rule for what the facts of all months say."""
+        return replace(self, columns=tuple(c for c in self.columns if c.how is not Aggregate.TAG), described_by=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Describer:
+    """A domain whose facts can describe reference rows: its table, its month column and its rule, tags left out."""
+
+    domain: str
+    table: str
+    month: str
+    rule: Reference

@@ -1,0 +1,114 @@
+"""Which existing reference rows a load changes, and to what: the same rows for counting and for writing."""
+
+from datetime import date
+from typing import NamedTuple
+
+from psycopg2 import sql
+
+from work_data_hub.domain.plans import ReferencePlan
+from work_data_hub.domain.reference_rules import Aggregate, Given, ReferenceColumn
+from work_data_hub.domain.references import tag_text
+from work_data_hub.io.copying import column_list, table_identifier
+from work_data_hub.io.reference_facts import DESCRIBED_BY, HAS_TAG, IS_NEW, filled_columns
+
+
+class Changes(NamedTuple):
+    """The changed columns, and a query of the changed rows: the key and those columns."""
+
+    columns: tuple[str, ...]
+    rows: sql.Composed
+
+
+def filled_rows(plan: ReferencePlan, stage: str) -> Changes:
+    """The rows (`kept`) that get a value where they have none, from the row of the same key in `stage` (`wanted`)."""
+    return _changes(
+        plan, stage, {name: _form("coalesce(kept.{0}, wanted.{0})", name) for name in plan.reference.targets}
+    )
+
+
+def changed_rows(plan: ReferencePlan, stage: str, *, period: date) -> Changes:
+    """The rows that facts now describe otherwise, or that get or lose a tag of the month `period`.
+
+    An authoritative row keeps the columns in `plan.kept` and whatever first value it has.
+    """
+    described = {name: _described(plan, name) for name in filled_columns(plan.reference)}
+    origin = _form(
+        "case when kept._source = 'auto_derived' then coalesce(wanted.{0}, kept.{0}) else kept.{0} end", DESCRIBED_BY
+    )
+    tags = {
+        tag.target: _retagged(tag, tag_text(tag, period))
+        for tag in plan.reference.tags
+        if tag.given is Given.EACH_MONTH
+    }
+    return _changes(plan, stage, described | {DESCRIBED_BY: origin} | tags)
+
+
+def new_rows(plan: ReferencePlan, stage: str) -> Changes:
+    """The rows that may be added and whose key is missing."""
+    columns = (*filled_columns(plan.reference), *(tag.target for tag in plan.reference.tags), DESCRIBED_BY)
+    rows = sql.SQL(
+        "select {columns} from pg_temp.{stage} as wanted"
+        " where {is_new} and not exists (select from {table} as kept where kept.{key} = wanted.{key})"
+    ).format(
+        columns=column_list([plan.reference.key, *columns]),
+        stage=sql.Identifier(stage),
+        is_new=sql.Identifier(IS_NEW),
+        table=table_identifier(plan.reference.table),
+        key=sql.Identifier(plan.reference.key),
+    )
+    return Changes(columns, rows)
+
+
+def _changes(plan: ReferencePlan, stage: str, values: dict[str, sql.Composed]) -> Changes:
+    """The rows of which at least one of `values` differs from what the row holds."""
+    named = [sql.SQL("{} as {}").format(value, sql.Identifier(name)) for name, value in values.items()]
+    rows = sql.SQL(
+        "select kept.{key}, {named} from {table} as kept join pg_temp.{stage} as wanted on wanted.{key} = kept.{key}"
+        " where ({values}) is distinct from ({kept})"
+    ).format(
+        key=sql.Identifier(plan.reference.key),
+        named=sql.SQL(", ").join(named),
+        table=table_identifier(plan.reference.table),
+        stage=sql.Identifier(stage),
+        values=sql.SQL(", ").join(values.values()),
+        kept=sql.SQL(", ").join(_form("kept.{0}", name) for name in values),
+    )
+    return Changes(tuple(values), rows)
+
+
+def _described(plan: ReferencePlan, name: str) -> sql.Composed:
+    """The column's value: a derived row follows the facts, an authoritative one only what nobody delivers."""
+    columns = [
+        (describer.domain, column)
+        for describer in plan.reference.described_by
+        for column in describer.rule.columns
+        if column.target == name
+    ]
+    if name in plan.kept:
+        authoritative = _form("kept.{0}", name)
+    elif all(column.how is Aggregate.FIRST for _, column in columns):
+        authoritative = _form("coalesce(kept.{0}, wanted.{0})", name)
+    else:
+        knowing = sql.Literal([domain for domain, _ in columns])
+        authoritative = sql.SQL("case when wanted.{} = any({}) then wanted.{} else kept.{} end").format(
+            sql.Identifier(DESCRIBED_BY), knowing, sql.Identifier(name), sql.Identifier(name)
+        )
+    return sql.SQL(
+        "case when wanted.{by} is null then kept.{name}"
+        " when kept._source = 'auto_derived' then wanted.{name} else {other} end"
+    ).format(by=sql.Identifier(DESCRIBED_BY), name=sql.Identifier(name), other=authoritative)
+
+
+def _retagged(column: ReferenceColumn, tag: str) -> sql.Composed:
+    """The list with the tag for a key of the month, without it for one that left the month; others as they are."""
+    return sql.SQL(
+        "case when jsonb_typeof(kept.{tags}) <> 'array' then kept.{tags}"
+        " when wanted.{has_tag} and not kept.{tags} ? {tag}"
+        " then (select jsonb_agg(item order by item #>> '{{}}' collate \"C\")"
+        " from (select jsonb_array_elements(kept.{tags}) union select to_jsonb({tag}::text)) as listed (item))"
+        " when not wanted.{has_tag} then kept.{tags} - {tag} else kept.{tags} end"
+    ).format(has_tag=sql.Identifier(HAS_TAG), tags=sql.Identifier(column.target), tag=sql.Literal(tag))
+
+
+def _form(form: str, name: str) -> sql.Composed:
+    return sql.SQL(form).format(sql.Identifier(name))
