@@ -25,6 +25,7 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(str(field.validation_alias), raising=False)
     for part in ("URI", "HOST", "PORT", "USER", "PASSWORD", "DB"):
         monkeypatch.delenv(f"WDH_DATABASE__{part}", raising=False)
+        monkeypatch.delenv(f"WDH_LEGACY__{part}", raising=False)
 
 
 @pytest.fixture
@@ -212,6 +213,58 @@ def test_arguments_beat_the_environment(given: Given) -> None:
     assert Settings(max_workers=2).max_workers == 2
 
 
+LEGACY = {name.replace("DATABASE", "LEGACY"): value for name, value in PARTS.items()}
+
+
+@pytest.mark.parametrize(
+    ("shell", "url"),
+    [
+        ({}, None),
+        ({"WDH_LEGACY__URI": "postgres://reader@old.example/hub"}, "postgresql://reader@old.example/hub"),
+        (LEGACY | {"WDH_LEGACY__PASSWORD": ODD}, f"postgresql://wdh:{QUOTED}@db.example:5432/hub"),
+        (LEGACY | {"WDH_LEGACY__PORT": "5433"}, "postgresql://wdh@db.example:5433/hub"),
+    ],
+)
+def test_the_legacy_database_is_named_whole_or_in_parts(given: Given, shell: dict[str, str], url: str | None) -> None:
+    settings = given(shell).read()
+
+    assert (settings.legacy_url.get_secret_value() if settings.legacy_url else None) == url
+    assert settings.database_url is None
+
+
+def test_the_legacy_database_of_the_shell_beats_that_of_a_file(given: Given) -> None:
+    given(LEGACY, file=".env")
+    settings = given({"WDH_LEGACY__URI": URL}).read()
+
+    assert settings.legacy_url is not None
+    assert settings.legacy_url.get_secret_value() == URL
+
+
+@pytest.mark.parametrize(
+    ("variables", "field"),
+    [
+        ({"WDH_LEGACY__PASSWORD": CANARY}, "WDH_LEGACY__HOST"),
+        (LEGACY | {"WDH_LEGACY__PORT": "x", "WDH_LEGACY__PASSWORD": CANARY}, "WDH_LEGACY__PORT"),
+        ({"WDH_LEGACY__URI": f"mysql://wdh:{CANARY}@h/d"}, "WDH_LEGACY__URI"),
+    ],
+)
+def test_a_legacy_database_named_wrongly_is_refused_without_its_password(
+    given: Given, variables: dict[str, str], field: str
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        given(variables).read()
+
+    assert raised.value.field == field
+    assert CANARY not in f"{raised.value} {raised.value!r} {raised.value.__cause__!r}"
+
+
+def test_the_legacy_password_is_a_secret(given: Given) -> None:
+    settings = given(LEGACY | {"WDH_LEGACY__PASSWORD": CANARY}).read()
+
+    assert settings.secret_values() == (CANARY,)
+    assert CANARY not in f"{settings} {settings!r} {settings.model_dump()}"
+
+
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError):
         Settings().max_workers = 3
@@ -246,7 +299,7 @@ def test_the_example_file_is_what_the_settings_say() -> None:
 
 def test_the_example_file_names_every_variable_and_sets_none(given: Given) -> None:
     Path(ENV_FILES[0]).write_text(env_example(), encoding="utf-8")
-    names = {str(field.validation_alias) for field in Settings.model_fields.values()} | set(PARTS)
+    names = {str(field.validation_alias) for field in Settings.model_fields.values()} | set(PARTS) | set(LEGACY)
 
     assert all(f"\n#{name}=" in env_example() for name in names)
     assert given.read().model_fields_set == set()

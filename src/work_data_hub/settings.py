@@ -24,12 +24,15 @@ ENV_FILES = (".env", ".wdh_env")  # the first beats the second
 
 _POSTGRES_SCHEMES = frozenset({"postgres", "postgresql"})
 _URL, _URI = "DATABASE_URL", "WDH_DATABASE__URI"
-_PARTS = tuple(f"WDH_DATABASE__{part}" for part in ("HOST", "PORT", "USER", "PASSWORD", "DB"))
-_HOST, _PORT, _USER, _PASSWORD, _DB = _PARTS
+_LEGACY = "WDH_LEGACY__URI"
+_PART_NAMES = ("HOST", "PORT", "USER", "PASSWORD", "DB")
+_PARTS = tuple(f"WDH_DATABASE__{part}" for part in _PART_NAMES)
+_LEGACY_PARTS = tuple(f"WDH_LEGACY__{part}" for part in _PART_NAMES)
 
 # In place of a default in .env.example, where there is none to show or it must not be used.
 _PLACEHOLDERS = {
     _URL: "postgresql://<user>:<password>@<host>:5432/<database>",
+    _LEGACY: "postgresql://<user>:<password>@<host>:5432/<legacy-database>",
     "WDH_ALIAS_SALT": "<long-random-text>",
     "DAGSTER_HOME": "./.wdh/dagster",
     "LOG_FILE_DIR": "./.wdh/logs",
@@ -138,6 +141,12 @@ class Settings(BaseSettings):
         validation_alias="WDH_DAGSTER_PG_URL",
         description="Dagster's own database, never the warehouse; unset, SQLite in its folder.",
     )
+    legacy_url: PostgresUrl | None = Field(
+        default=None,
+        validation_alias=_LEGACY,
+        description="The database that `wdh reference sync` reads reference tables from; it is never written. "
+        f"Or give the parts {', '.join(_LEGACY_PARTS)} (the password as it is).",
+    )
     fault: str | None = Field(
         default=None,
         validation_alias="WDH_FAULT",
@@ -181,7 +190,8 @@ class Settings(BaseSettings):
 
     def secret_values(self) -> tuple[str, ...]:
         """Texts that must appear in no log: the salt, and the passwords of URLs in both spellings."""
-        urls = [url.get_secret_value() for url in (self.database_url, self.dagster_pg_url) if url is not None]
+        named = (self.database_url, self.dagster_pg_url, self.legacy_url)
+        urls = [url.get_secret_value() for url in named if url is not None]
         passwords = [password for url in urls for password in _passwords_of(url)]
         salt = self.alias_salt.get_secret_value()
         found = {*passwords, *(unquote(password) for password in passwords), *([salt] if salt != DEV_SALT else [])}
@@ -200,7 +210,10 @@ class LayeredEnvironment(PydanticBaseSettingsSource):
         layers = [dict(os.environ), *(_env_file(Path(name)) for name in ENV_FILES)]
         merged = {name: value for layer in reversed(layers) for name, value in layer.items()}
         names = {str(field.validation_alias) for field in self.settings_cls.model_fields.values()}
-        found = merged | {_URL: _database_url(layers, merged)}
+        found = merged | {
+            _URL: _database_url(layers, merged, names=(_URL, _URI), parts=_PARTS),
+            _LEGACY: _database_url(layers, merged, names=(_LEGACY,), parts=_LEGACY_PARTS),
+        }
         return {name: value for name in sorted(names) if (value := found.get(name))}
 
 
@@ -241,31 +254,36 @@ def _env_file(path: Path) -> dict[str, str]:
     return {name: value or "" for name, value in values.items()}
 
 
-def _database_url(layers: list[dict[str, str]], merged: Mapping[str, str]) -> str | None:
-    """One URL from DATABASE_URL, WDH_DATABASE__URI or the parts, whichever the highest layer gives."""
+def _database_url(
+    layers: list[dict[str, str]], merged: Mapping[str, str], *, names: tuple[str, ...], parts: tuple[str, ...]
+) -> str | None:
+    """One URL from the variables `names` or from the parts, whichever the highest layer gives."""
     for layer in layers:
-        if url := layer.get(_URL) or layer.get(_URI):
+        if url := next((layer[name] for name in names if layer.get(name)), None):
             return url
-        if layer.get(_HOST):
-            return _url_of_parts(merged)
-        if _URL in layer or _URI in layer:
+        if layer.get(parts[0]):
+            return _url_of_parts(merged, name=names[0], parts=parts)
+        if any(name in layer for name in names):
             return None
-    return _url_of_parts(merged) if any(merged.get(name) for name in _PARTS) else None
+    return _url_of_parts(merged, name=names[0], parts=parts) if any(merged.get(part) for part in parts) else None
 
 
-def _url_of_parts(merged: Mapping[str, str]) -> str:
-    missing = [name for name in (_HOST, _USER, _DB) if not merged.get(name)]
+def _url_of_parts(merged: Mapping[str, str], *, name: str, parts: tuple[str, ...]) -> str:
+    host_part, port_part, user_part, password_part, database_part = parts
+    missing = [part for part in (host_part, user_part, database_part) if not merged.get(part)]
     if missing:
         raise ConfigError(
             f"the database is named in part only: {', '.join(missing)} missing",
             field=missing[0],
-            hint=f"set {' and '.join(missing)}, or {_URL} alone",
+            hint=f"set {' and '.join(missing)}, or {name} alone",
         )
-    port = merged.get(_PORT) or "5432"
+    port = merged.get(port_part) or "5432"
     if not port.isdecimal():
-        raise ConfigError(f"{_PORT} is not a number", field=_PORT, hint="5432 is PostgreSQL's own")
-    user, password, database = (quote(merged.get(name, ""), safe="") for name in (_USER, _PASSWORD, _DB))
-    host = f"[{merged[_HOST]}]" if ":" in merged[_HOST] else quote(merged[_HOST], safe="")
+        raise ConfigError(f"{port_part} is not a number", field=port_part, hint="5432 is PostgreSQL's own")
+    user, password, database = (
+        quote(merged.get(part, ""), safe="") for part in (user_part, password_part, database_part)
+    )
+    host = f"[{merged[host_part]}]" if ":" in merged[host_part] else quote(merged[host_part], safe="")
     return f"postgresql://{user}{f':{password}' if password else ''}@{host}:{port}/{database}"
 
 
@@ -291,9 +309,9 @@ def _example_entry(field: FieldInfo) -> str:
     shown = _PLACEHOLDERS.get(name, default)
     meaning = wrap(f"{field.description}{f' Default: {default}' if default else ''}", width=100)
     entry = "".join(f"# {line}\n" for line in meaning) + f"#{name}={shown}\n"
-    if name != _URL:
-        return entry
-    parts = zip((_URI, *_PARTS), ("<url>", "<host>", "5432", "<user>", "<password>", "<database>"), strict=True)
+    placeholders = ("<host>", "5432", "<user>", "<password>", "<database>")
+    others = {_URL: ((_URI, *_PARTS), ("<url>", *placeholders)), _LEGACY: (_LEGACY_PARTS, placeholders)}
+    parts = zip(*others.get(name, ((), ())), strict=True)
     return entry + "".join(f"#{part}={placeholder}\n" for part, placeholder in parts)
 
 
