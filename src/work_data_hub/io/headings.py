@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from work_data_hub.domain.spec import Domain
 from work_data_hub.errors import HeadingsDuplicated, HeadingsMissing
 from work_data_hub.io.cell_address import address, column_letter
 
@@ -38,6 +39,20 @@ def fold(heading: str) -> str:
     return _BLANKS.sub("", unicodedata.normalize("NFKC", heading)).casefold()
 
 
+def known_headings(domain: Domain, *, accepted: Mapping[str, Collection[str]]) -> dict[str, str]:
+    """Return the declared column of every heading a workbook may use: the declared and the accepted ones."""
+    declared = {heading: column.name for column in domain.read for heading in column.headings}
+    return declared | {heading: name for name, headings in accepted.items() for heading in headings}
+
+
+def row_of_headings(
+    rows: Sequence[HeadingRow], *, headings: Mapping[str, str], required: Collection[str]
+) -> int | None:
+    """Return the number of the first row that holds every required heading; None where there is no such row."""
+    known = {fold(heading): column for heading, column in headings.items()}
+    return next((row.number for row in rows if set(required) <= set(_columns(row, known))), None)
+
+
 def lay_out(
     rows: Sequence[HeadingRow], *, headings: Mapping[str, str], required: Collection[str], file: str, sheet: str
 ) -> Layout:
@@ -52,7 +67,7 @@ def lay_out(
     columns = _columns(first, known)
     missing = [column for column in required if column not in columns]
     if missing:
-        raise _missing(missing, rows, known, headings, required=required, file=file, sheet=sheet)
+        raise _missing(missing, rows, headings, required=required, file=file, sheet=sheet)
     unknown = tuple(text.strip() for text in first.texts.values() if fold(text) and fold(text) not in known)
     return Layout(heading_row=first.number, columns=columns, unknown=unknown)
 
@@ -82,18 +97,17 @@ def _refuse_duplicates(row: HeadingRow, known: Mapping[str, str], *, file: str, 
 def _missing(
     missing: list[str],
     rows: Sequence[HeadingRow],
-    known: Mapping[str, str],
     headings: Mapping[str, str],
     *,
     required: Collection[str],
     file: str,
     sheet: str,
 ) -> HeadingsMissing:
-    later = next((row for row in rows[1:] if set(required) <= set(_columns(row, known))), None)
+    later = row_of_headings(rows[1:], headings=headings, required=required)
     present = ", ".join(text.strip() for text in rows[0].texts.values()) or "none"
     asked = [" or ".join(heading for heading, column in headings.items() if column == name) for name in missing]
     if later is not None:
-        hint = f"the headings stand in row {later.number}; delete the rows above them"
+        hint = f"the headings stand in row {later}; delete the rows above them"
     else:
         hint = "check the headings, or that this is the right sheet (sheet_names in config/data_sources.yml)"
     return HeadingsMissing(

@@ -1,31 +1,38 @@
 """A workbook's sheets as bronze frames: every cell kept, every row with its file, sheet and number."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from work_data_hub.domain.bronze import Bronze, joined
 from work_data_hub.domain.source import SheetChoice
 from work_data_hub.domain.spec import Domain
 from work_data_hub.errors import NoDataRows, SheetMissing, UnreadableWorkbook
-from work_data_hub.io.headings import HeadingRow, fold, lay_out
+from work_data_hub.io.headings import HeadingRow, fold, known_headings, lay_out
 from work_data_hub.io.preflight import Workbook, inspect
 from work_data_hub.io.sheet_cells import SheetPlace, read_cells
-from work_data_hub.io.sheet_scan import SheetScan, cell_texts, scan_sheet
+from work_data_hub.io.sheet_scan import HeadRow, cell_texts, scan_sheet
 from work_data_hub.io.source_files import Found
 from work_data_hub.io.workbook_parts import SheetPart, shared_texts, sheet_parts, verify_styles
 
 
-def read_workbooks(found: Found, *, domain: Domain, sheet: str | None = None) -> Bronze:
+def read_workbooks(
+    found: Found,
+    *,
+    domain: Domain,
+    sheet: str | None = None,
+    accepted: Mapping[str, Collection[str]] | None = None,
+) -> Bronze:
     """Return the domain's sheets of all found workbooks as one bronze, in order.
 
     `sheet` names one sheet to read instead of the configured ones; a number counts from 0.
+    `accepted` gives headings that mean a column beside the declared ones.
     """
     choices = found.source.sheets if sheet is None else (SheetChoice(names=_asked_names(sheet)),)
     parts = [
         read_sheet(
             file.path,
             sheet=choice,
-            headings={heading: column.name for column in domain.read for heading in column.headings},
+            headings=known_headings(domain, accepted=accepted or {}),
             required=[column.name for column in domain.read if column.required],
             numbers={column.name for column in domain.read if column.is_number},
             file_label=file.label,
@@ -55,10 +62,10 @@ def read_sheet(
     """
     before = _state(path, file_label)
     workbook = inspect(path, label=file_label)
-    part = _choose_sheet(sheet_parts(workbook), sheet, file=file_label)
+    part = choose_sheet(sheet_parts(workbook), sheet, file=file_label)
     scan = scan_sheet(workbook, part.part, sheet=part.name, max_gap_rows=max_gap_rows)
     verify_styles(workbook)
-    rows = _heading_rows(workbook, scan)
+    rows = filled_rows(workbook, scan.head, prefix=scan.prefix)
     if not rows:
         raise _no_data("the sheet is empty", file_label, part.name)
     layout = lay_out(rows, headings=headings, required=required, file=file_label, sheet=part.name)
@@ -77,7 +84,8 @@ def _asked_names(sheet: str) -> tuple[str | int, ...]:
     return (sheet, int(sheet)) if sheet.isdecimal() else (sheet,)
 
 
-def _choose_sheet(parts: tuple[SheetPart, ...], choice: SheetChoice, *, file: str) -> SheetPart:
+def choose_sheet(parts: Sequence[SheetPart], choice: SheetChoice, *, file: str) -> SheetPart:
+    """Return the first sheet that the choice names; raise SheetMissing naming those there are."""
     for name in choice.names:
         if isinstance(name, int):
             found = list(parts[name : name + 1])
@@ -92,9 +100,9 @@ def _choose_sheet(parts: tuple[SheetPart, ...], choice: SheetChoice, *, file: st
     )
 
 
-def _heading_rows(workbook: Workbook, scan: SheetScan) -> list[HeadingRow]:
-    """The first rows that hold any text, their shared texts looked up."""
-    raw = [(head.number, cell_texts(head, prefix=scan.prefix)) for head in scan.head]
+def filled_rows(workbook: Workbook, head: Sequence[HeadRow], *, prefix: bytes) -> list[HeadingRow]:
+    """Return those of a sheet's first rows that hold any text, their shared texts looked up."""
+    raw = [(row.number, cell_texts(row, prefix=prefix)) for row in head]
     wanted = {int(text) for _, cells in raw for kind, text in cells.values() if kind == "s" and text.isdecimal()}
     shared = shared_texts(workbook, wanted)
     rows = []

@@ -1,0 +1,198 @@
+"""Workbooks read with an eye on their headings: what changed since last month is told, and nothing is guessed."""
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from work_data_hub.domain.bronze import SOURCE_FILE, SOURCE_SHEET, Bronze
+from work_data_hub.domain.heading_drift import Drift, Proposal, compare
+from work_data_hub.domain.heading_signals import SheetColumn
+from work_data_hub.domain.period import Period
+from work_data_hub.domain.source import FileSelection, SheetChoice
+from work_data_hub.domain.spec import Domain
+from work_data_hub.errors import HeadingsMissing, WorkDataHubError
+from work_data_hub.io.accepted_headings import accepted_headings, heading_words
+from work_data_hub.io.cell_address import address, column_letter
+from work_data_hub.io.heading_samples import SheetSample, sample_sheet
+from work_data_hub.io.headings import fold, known_headings, row_of_headings
+from work_data_hub.io.readers import read_workbooks
+from work_data_hub.io.source_files import Found, find_workbooks
+from work_data_hub.log import get_logger
+from work_data_hub.orchestration.requests import FileRequest, Workplace
+
+SHOWN = 6
+
+log = get_logger(__name__)
+
+
+def read_with_headings(
+    found: Found, *, domain: Domain, request: FileRequest, place: Workplace
+) -> tuple[Bronze, tuple[str, ...]]:
+    """Return the found workbooks as bronze, and what is to be said about their headings.
+
+    Required headings that are missing raise HeadingsMissing with proposals and the command that accepts
+    one. Where optional columns are missing and unknown headings stand in the sheet, the same words
+    are warnings. With every heading in its place, nothing is compared.
+    """
+    accepted = accepted_headings(place.config_dir, domain)
+    try:
+        bronze = read_workbooks(found, domain=domain, sheet=request.sheet, accepted=accepted)
+    except HeadingsMissing as error:
+        raise _Watch(found, domain, request, place).explained(error) from error
+    if not _may_have_drifted(bronze, domain):
+        return bronze, ()
+    return bronze, tuple(dict.fromkeys(_Watch(found, domain, request, place).warnings(bronze)))
+
+
+def _may_have_drifted(bronze: Bronze, domain: Domain) -> bool:
+    ignored = {fold(heading) for heading in domain.ignored_headings}
+    unknown = any(fold(heading) not in ignored for heading in bronze.unknown_headings)
+    return unknown and not bronze.letters.keys() >= {column.name for column in domain.read}
+
+
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """One run's sheets beside the declaration and last month's sheets."""
+
+    found: Found
+    domain: Domain
+    request: FileRequest
+    place: Workplace
+
+    def explained(self, error: HeadingsMissing) -> HeadingsMissing:
+        """The error with what may be meant; the error itself where the headings stand in another row."""
+        try:
+            sample = self._sample(error.file or "", error.sheet or "")
+        except WorkDataHubError:
+            return error
+        known, required = self._known(), [column.name for column in self.domain.read if column.required]
+        if row_of_headings(sample.head, headings=known, required=required) is not None:
+            return error
+        drift = self._drift(sample)
+        return _refusal(error, drift, row=sample.headings.number, domain=self.domain) if drift.unknown else error
+
+    def warnings(self, bronze: Bronze) -> Iterator[str]:
+        """What is to be said of each sheet that lacks a column and has a heading without a meaning."""
+        sheets = bronze.frame[[SOURCE_FILE, SOURCE_SHEET]].drop_duplicates()
+        for file, sheet in sheets.itertuples(index=False, name=None):
+            try:
+                sample = self._sample(file, sheet)
+            except WorkDataHubError:
+                continue
+            drift = self._drift(sample)
+            if drift.missing and drift.unknown:
+                yield from _remarks(drift, row=sample.headings.number, domain=self.domain)
+
+    def _drift(self, sample: SheetSample) -> Drift:
+        # Headings that are ignored on purpose have a meaning of their own: they are no candidates.
+        known = {heading: f"={heading}" for heading in self.domain.ignored_headings} | self._known()
+        last = self._last(sample.sheet)
+        drift = compare(
+            sample.columns(known),
+            last=last.columns(known) if last else None,
+            domain=self.domain,
+            words=heading_words(self.place.config_dir, self.domain),
+        )
+        log.info(
+            "headings.compared",
+            domain=self.domain.name,
+            missing=len(drift.missing),
+            unknown=len(drift.unknown),
+            proposals=len(drift.proposals),
+            has_last_month=last is not None,
+        )
+        return drift
+
+    def _known(self) -> dict[str, str]:
+        return known_headings(self.domain, accepted=accepted_headings(self.place.config_dir, self.domain))
+
+    def _sample(self, label: str, sheet: str) -> SheetSample:
+        path = next(file.path for file in self.found.files if file.label == label)
+        return sample_sheet(path, sheet=SheetChoice(names=(sheet,)), label=label)
+
+    def _last(self, sheet: str) -> SheetSample | None:
+        """The same sheet of last month; None where it cannot be had, for whatever reason."""
+        if self.request.period is None:
+            return None
+        try:
+            path = self._last_file(self.request.period)
+            return sample_sheet(path, sheet=SheetChoice(names=self._names(sheet)), label=str(path))
+        except WorkDataHubError:
+            return None
+
+    def _last_file(self, period: Period) -> Path:
+        last = find_workbooks(
+            self.found.source,
+            data_root=self.place.data_root,
+            period=Period.of(period.first_day - timedelta(days=1)),
+            selection=FileSelection.NEWEST,
+        )
+        return last.files[0].path
+
+    def _names(self, sheet: str) -> tuple[str | int, ...]:
+        """The names the sheet may have had: its own, else those of the configured sheet it is."""
+        choices = self.found.source.sheets
+        own = next((choice for choice in choices if sheet in choice.names), choices[0] if len(choices) == 1 else None)
+        return (sheet, *(own.names if own else ()))
+
+
+def _refusal(error: HeadingsMissing, drift: Drift, *, row: int, domain: Domain) -> HeadingsMissing:
+    required = [proposal for proposal in drift.proposals if proposal.column.required]
+    lacks = [" or ".join(column.headings) for column in drift.missing if column.required]
+    guesses = [_words(proposal, row) for proposal in required] or ["none of them looks like what is missing"]
+    commands = [_command(proposal, domain) for proposal in required if not proposal.obstacle]
+    return HeadingsMissing(
+        "; ".join((f"lacks {_few(lacks)}", f"unknown headings: {_few(_cells(drift.unknown, row))}", *guesses[:SHOWN])),
+        domain=domain.name,
+        file=error.file,
+        sheet=error.sheet,
+        cell=address(row, required[0].found.place) if required else None,
+        row_number=row,
+        field=required[0].column.name if required else error.field,
+        hint=f"if that is meant: {'; '.join(commands[:SHOWN])}" if commands else error.hint,
+    )
+
+
+def _remarks(drift: Drift, *, row: int, domain: Domain) -> Iterator[str]:
+    for proposal in drift.proposals:
+        todo = "" if proposal.obstacle else f"; if that is meant: {_command(proposal, domain)}"
+        yield f"{_words(proposal, row)}{todo}"
+    if drift.new:
+        yield f"headings that last month's file did not have: {_few(_cells(drift.new, row))}"
+    if drift.moved:
+        moves = (f"{m.column} {column_letter(m.was)} → {column_letter(m.now)}" for m in drift.moved)
+        yield f"columns that stand elsewhere than last month, read as usual: {_few(moves)}"
+
+
+def _words(proposal: Proposal, row: int) -> str:
+    """计划号码 (D1) may be 计划代码, confidence 0.93: name 0.86 · same letter · …"""
+    found, obstacle = proposal.found, f", but {proposal.obstacle}" if proposal.obstacle else ""
+    reasons = " · ".join(proposal.reasons)
+    return (
+        f"{found.heading} ({address(row, found.place)}) may be {proposal.column.name}, "
+        f"confidence {proposal.confidence:.2f}: {reasons}{obstacle}"
+    )
+
+
+def _command(proposal: Proposal, domain: Domain) -> str:
+    words = [domain.name, *(_shell_word(text) for text in (proposal.column.name, proposal.found.heading))]
+    dash = "-- " if proposal.found.heading.startswith("-") else ""
+    return f"wdh domain accept-heading {dash}{' '.join(words)}"
+
+
+def _shell_word(text: str) -> str:
+    """Letters of any script need no quotes; `shlex` would put them in some."""
+    return text if re.fullmatch(r"[\w.:/@%+=,-]+", text) else shlex.quote(text)
+
+
+def _cells(columns: Iterable[SheetColumn], row: int) -> list[str]:
+    return [f"{column.heading} ({address(row, column.place)})" for column in columns]
+
+
+def _few(words: Iterable[str]) -> str:
+    every = list(words)
+    more = f" and {len(every) - SHOWN} more" if len(every) > SHOWN else ""
+    return f"{', '.join(every[:SHOWN])}{more}"
