@@ -30,6 +30,7 @@ def every_error() -> list[type[WorkDataHubError]]:
         ("WrongMonth", 3),
         ("DataError", 4),
         ("ShrinkRefused", 4),
+        ("TotalsDiffer", 4),
         ("WarehouseError", 5),
         ("SchemaDrift", 5),
         ("LoadLocked", 6),

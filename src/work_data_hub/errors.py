@@ -8,7 +8,8 @@ WorkDataHubError                                                     exit 1
 │   └── WorkbookNotFound · AmbiguousWorkbook · UnsafePath · UnreadableWorkbook ·
 │       SheetMissing · HeadingsMissing · HeadingsDuplicated · NoDataRows · WrongMonth
 ├── DataError           more rows rejected than tolerated            exit 4
-│   └── ShrinkRefused   the load would remove too much               exit 4
+│   ├── ShrinkRefused   the load would remove too much               exit 4
+│   └── TotalsDiffer    a total is not the sum of its rows           exit 4
 ├── WarehouseError      PostgreSQL refused or cannot be reached      exit 5
 │   ├── SchemaDrift     tables or migration head are not as expected exit 5
 │   └── LoadLocked      another run holds the domain and month       exit 6
@@ -210,6 +211,16 @@ class ShrinkRefused(DataError):
 
     A file that is much smaller than what it replaces is more often half a file than a correction. Check that
     it is complete; if it is, `--allow-shrink` loads it.
+    """
+
+
+class TotalsDiffer(DataError):
+    """A total is not the sum of its rows.
+
+    A row named 合计, 小计, 总计 or 汇总 is never loaded; what it states is compared with the rows it stands for,
+    as parsed, as cleaned and as the warehouse would hold them. A row is missing, stands twice or was changed
+    after the total was made: correct the rows or the total. How far the two may be apart is `totals_tolerance`
+    of the domain in `config/data_sources.yml`. Nothing was loaded.
     """
 
 

@@ -1,3 +1,4 @@
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -180,3 +181,20 @@ def test_config_version_changes_with_content_and_name_only(tmp_path: Path) -> No
     assert (len(first), config_version(tmp_path)) == (16, first)
     (tmp_path / "a.yml").write_text("ab", encoding="utf-8")
     assert config_version(tmp_path) != first
+
+
+def test_totals_and_changes_are_held_to_the_usual_shares_unless_a_domain_says_otherwise(tmp_path: Path) -> None:
+    usual = sources(tmp_path)["one"]
+    own = sources(tmp_path, defaults="{totals_tolerance: 5}", domain=DOMAIN + ", anomaly_share: '0.25'")["one"]
+
+    assert (usual.totals_tolerance, usual.anomaly_share) == (Decimal("0.01"), Decimal("0.5"))
+    assert (own.totals_tolerance, own.anomaly_share) == (Decimal(5), Decimal("0.25"))
+
+
+@pytest.mark.parametrize("key", ["totals_tolerance", "anomaly_share"])
+@pytest.mark.parametrize("value", ["-1", "true", "much", "[1]", "1e-5", ".nan", "''"])
+def test_a_share_that_is_no_number_is_refused(tmp_path: Path, key: str, value: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        sources(tmp_path, domain=f"{DOMAIN}, {key}: {value}")
+
+    assert refused.value.field == f"domains.one.{key}"

@@ -1,6 +1,7 @@
 """Where a domain's workbooks lie and how one is chosen: the domain's block of the configuration, merged."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 
@@ -46,6 +47,8 @@ class Source:
 
     `base_path` is relative to the data root and may hold {YYYYMM}, {YYYY} and {MM}; patterns are
     globs, `**` for any depth; excluded names count neither as files nor in the choice of a version.
+    `totals_tolerance` is how far a total may be from its rows, in the column's unit; `anomaly_share`
+    is the share of last month's figure above which a change is a warning.
     """
 
     domain: str
@@ -59,6 +62,8 @@ class Source:
     file_selection: FileSelection = FileSelection.ERROR
     max_gap_rows: int = 1000
     all_domains: bool = True
+    totals_tolerance: Decimal = Decimal("0.01")
+    anomaly_share: Decimal = Decimal("0.5")
 
     @property
     def sheet_labels(self) -> tuple[str, ...]:

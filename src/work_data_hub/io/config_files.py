@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +23,8 @@ DEFAULT_KEYS = (
     "file_selection",
     "max_gap_rows",
     "all_domains",
+    "totals_tolerance",
+    "anomaly_share",
 )
 DOMAIN_KEYS = ("base_path", "file_patterns", "sheet_names", "version", *DEFAULT_KEYS)
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -118,6 +121,8 @@ class _Block:
             file_selection=self.choice("file_selection", FileSelection.ERROR),
             max_gap_rows=self.rows("max_gap_rows"),
             all_domains=self.switch("all_domains"),
+            totals_tolerance=self.amount("totals_tolerance", "0.01"),
+            anomaly_share=self.amount("anomaly_share", "0.5"),
         )
 
     def base_path(self) -> str:
@@ -176,6 +181,12 @@ class _Block:
         if not isinstance(value, bool):
             raise self.wrong(key, "true or false")
         return value
+
+    def amount(self, key: str, default: str) -> Decimal:
+        value = self.values.get(key, default)
+        if isinstance(value, bool) or not re.fullmatch(r"[0-9]+(\.[0-9]+)?", str(value)):
+            raise self.wrong(key, f"a decimal number from 0, such as {default}")
+        return Decimal(str(value))
 
     def _refuse_escape(self, key: str, value: str) -> None:
         parts = re.split(r"[/\\]", value)

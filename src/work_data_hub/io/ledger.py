@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import date
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -64,6 +65,7 @@ def record_load(cursor: Cursor, load_id: int, entry: LedgerEntry, effect: TableE
             "code_version": entry.fingerprint.code_version,
             "config_version": entry.fingerprint.config_version,
             "declaration_version": entry.fingerprint.declaration_version,
+            "parent_load_id": entry.parent_load_id,
         },
     )
 
@@ -95,7 +97,7 @@ def finish_execution(
     )
 
 
-def record_quality(cursor: Cursor, execution_id: UUID, *, domain: str, metrics: Mapping[str, float]) -> None:
+def record_quality(cursor: Cursor, execution_id: UUID, *, domain: str, metrics: Mapping[str, float | Decimal]) -> None:
     """Write one quality metric a name; part of the load's own transaction."""
     execute_values(
         cursor,
