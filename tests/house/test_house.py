@@ -87,26 +87,27 @@ def test_generated_pages_are_current(name: str) -> None:
 
 
 @pytest.mark.unit
-@pytest.mark.parametrize("domain", DOMAINS.values(), ids=str)
+@pytest.mark.parametrize("domain", DOMAINS.values(), ids=DOMAINS)
 def test_every_domain_has_a_source_and_its_mappings(domain: Domain) -> None:
     assert domain.name in load_sources(PROJECT / "config")
     assert {"branches", "product_lines", "plan_corrections"} <= set(load_mappings(PROJECT / "config"))
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("domain", DOMAINS.values(), ids=str)
+@pytest.mark.parametrize("domain", DOMAINS.values(), ids=DOMAINS)
 def test_declarations_are_the_migrated_tables(domain: Domain, warehouse: Connection) -> None:
     assert drift(warehouse, domain) == []
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("domain", DOMAINS.values(), ids=str)
+@pytest.mark.parametrize("domain", DOMAINS.values(), ids=DOMAINS)
 def test_the_printed_table_is_the_migrated_one(domain: Domain, warehouse: Connection) -> None:
     schema, table = domain.schema_and_table
     with warehouse.cursor() as cursor:
         cursor.execute(query("schema", "table_columns"), {"schema": schema, "table": table})
         migrated = set(cursor.fetchall())
-        cursor.execute(f"create schema printed; {create_table_text(domain).replace(f'{schema}', 'printed')}")
+        printed = create_table_text(domain).replace(f'"{schema}".', '"printed".')
+        cursor.execute(f"create schema printed; {printed}")
         cursor.execute(query("schema", "table_columns"), {"schema": "printed", "table": table})
         assert set(cursor.fetchall()) == migrated
     warehouse.rollback()
