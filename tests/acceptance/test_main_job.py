@@ -98,8 +98,8 @@ def test_rejected_rows_stop_an_execute_and_stand_in_a_workbook(hub: Hub) -> None
     assert refused.code == 4
     assert hub.contents() == before
     path = refused.domain["rejects_path"]
-    rows = list(load_workbook(path)["rejects"].iter_rows(min_row=2, values_only=True))
-    assert {row[2] for row in rows} == {cell.row for cell in drop.planted}
+    rows = list(load_workbook(path)["规模明细"].iter_rows(min_row=2, values_only=True))
+    assert {row[-1] for row in rows} == {cell.row for cell in drop.planted}
     assert refused.domain["error"]["hint"].endswith(path)
 
 

@@ -44,7 +44,7 @@ def test_totals_that_agree_are_set_aside_and_the_month_loads(hub: Hub) -> None:
     assert (planned.code, answer.code) == (0, 0), answer.stderr
     assert answer.domain["rows"] == {"read": sheet.rows, "rejected": 0, "loaded": sheet.rows}
     assert hub.query("select count(*) from business.规模明细") == [(sheet.rows,)]
-    assert [control["label"] for control in controls(answer)[::7]] == ["小计", "小计", "小计", "合 计:"]
+    assert [control["label"] for control in controls(answer)[::7]] == ["小计", "小计", "小计", "合 计"]
     grand = controls(answer)[21:]
     assert [Decimal(control["loaded"]) for control in grand] == list(sheet.sums.values())
     assert [control["explanation"] for control in controls(answer)] == [""] * 28
@@ -56,7 +56,7 @@ def test_the_console_names_the_totals(hub: Hub) -> None:
 
     answer = hub.wdh("etl", "--domains", DOMAIN, "--period", "202410")
 
-    assert "4 rows of totals set aside: row 101 小计, row 202 小计, row 303 小计, row 304 合 计:" in answer.stdout
+    assert "4 rows of totals set aside: row 101 小计, row 202 小计, row 303 小计, row 304 合 计" in answer.stdout
     assert "28 stated sums agree with their rows" in answer.stdout
 
 
@@ -97,7 +97,7 @@ def test_a_missing_row_makes_its_subtotal_and_the_total_differ(hub: Hub) -> None
 
     assert answer.code == 4
     differing = {(control["row"], control["label"]) for control in unexplained(answer)}
-    assert differing == {(201, "小计"), (303, "合 计:")}
+    assert differing == {(201, "小计"), (303, "合 计")}
 
 
 def test_a_total_typed_as_text_with_commas_is_compared_exactly(hub: Hub) -> None:

@@ -10,7 +10,7 @@ from typer._click.exceptions import ClickException  # typer's public names cover
 
 from work_data_hub import __version__
 from work_data_hub.cli import dagster as dagster_commands
-from work_data_hub.cli import database, demo, domain, etl, sample, schema
+from work_data_hub.cli import database, demo, domain, etl, reference, rejects, requeue, sample, schema
 from work_data_hub.cli.complaints import complain
 from work_data_hub.errors import Unexpected, WorkDataHubError
 
@@ -23,12 +23,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("etl", help=etl.HELP)(etl.etl)
+app.command("requeue", help=requeue.HELP)(requeue.requeue)
+app.command("rejects", help=rejects.HELP)(rejects.rejects)
 app.command("demo", help=demo.HELP)(demo.demo)
 app.command("sample", help=sample.HELP)(sample.sample)
 app.command("rule", help=schema.RULE_HELP)(schema.rule)
 app.add_typer(database.app, name="db")
 app.add_typer(schema.app, name="schema")
 app.add_typer(domain.app, name="domain")
+app.add_typer(reference.app, name="reference")
 app.add_typer(dagster_commands.app, name="dagster")
 
 INTERRUPTED = 130

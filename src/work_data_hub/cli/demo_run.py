@@ -14,18 +14,22 @@ from openpyxl import load_workbook
 from work_data_hub.cli.doors import open_door
 from work_data_hub.cli.etl_run import run_domain
 from work_data_hub.cli.render import Progress, aligned, render_report
+from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.report import DomainReport, RunReport
 from work_data_hub.errors import UsageError, WarehouseError
 from work_data_hub.io.embedded_postgres import EmbeddedPostgres
+from work_data_hub.io.returned_workbook import read_returned
 from work_data_hub.io.sample_drop import write_sample_drop
 from work_data_hub.io.schema_head import schema_folder
 from work_data_hub.orchestration.places import describe_database, workplace
 from work_data_hub.orchestration.requests import FileRequest, Workplace
+from work_data_hub.orchestration.rework import reworked
 from work_data_hub.settings import Settings
 
 DOMAIN, MONTH = "annuity_performance", "202410"
 _BAD_MONTH = "202411"
+OTHER_DOMAINS = ("annual_award", "annual_loss", "annuity_income")
 
 
 def run_demo(*, rows: int, folder: Path | None, keep: bool) -> int:
@@ -46,7 +50,7 @@ def run_demo(*, rows: int, folder: Path | None, keep: bool) -> int:
 
 
 _TITLES = ["scene", "status", "read", "rejected", "deleted", "inserted", "unchanged", "seconds"]
-_EXPECTED = ("planned", "loaded", "unchanged", "loaded", "failed", "loaded")
+_EXPECTED = ("planned", "loaded", "unchanged", "loaded", "failed", "loaded", "loaded", "loaded", "loaded")
 
 
 def _scenes(settings: Settings, *, rows: int) -> list[tuple[str, DomainReport]]:
@@ -55,7 +59,7 @@ def _scenes(settings: Settings, *, rows: int) -> list[tuple[str, DomainReport]]:
     for period in (MONTH, _BAD_MONTH):
         shutil.rmtree(data / period, ignore_errors=True)
     write_sample_drop(data, period=MONTH, rows=cells)
-    write_sample_drop(data, period=_BAD_MONTH, rows=max(cells // 10, 100), faults=["text_in_amount"])
+    write_sample_drop(data, period=_BAD_MONTH, rows=cells, faults=["text_in_amount"])
     request = FileRequest(run_id=uuid4().hex[:12], domain=DOMAIN, period=Period.parse(MONTH), version="V1")
     place = workplace(settings, execute=True)
     scenes = [
@@ -69,10 +73,38 @@ def _scenes(settings: Settings, *, rows: int) -> list[tuple[str, DomainReport]]:
         ),
     ]
     shown = [(name, _scene(name, request, place, settings)) for name, request in scenes]
-    _show_rejects(shown[-1][1])
-    tolerant = replace(scenes[-1][1], tolerance=replace(request.tolerance, rows=shown[-1][1].rows_rejected))
-    name = f"6 the same with --max-rejects {shown[-1][1].rows_rejected}"
-    return [*shown, (name, _scene(name, tolerant, place, settings))]
+    shown.append(_sent_back(scenes[-1][1], shown[-1][1], place, settings))
+    for number, domain in enumerate(OTHER_DOMAINS, start=len(shown) + 1):
+        name = f"{number} execute {domain}"
+        other = replace(request, domain=domain, version=None, execute=True)
+        shown.append((name, _scene(name, other, place, settings)))
+    return shown
+
+
+def _sent_back(
+    failed: FileRequest, report: DomainReport, place: Workplace, settings: Settings
+) -> tuple[str, DomainReport]:
+    """The rejected cells corrected in their workbook, and the workbook taken back."""
+    if report.rejects_path is None:
+        raise WarehouseError(
+            "the demo's bad month wrote no rejects workbook", hint="run it again with a clean --folder"
+        )
+    _say(f"the rejects workbook, {report.rejects_path}: its red cells are given an amount")
+    print("\n".join(f"  {line}" for line in _correct(Path(report.rejects_path))))
+    name = "6 the workbook sent back: wdh requeue"
+    returned = read_returned(Path(report.rejects_path), domains=DOMAINS)
+    return name, _scene(name, reworked(replace(failed, period=None), returned), place, settings)
+
+
+def _correct(path: Path) -> list[str]:
+    """Type an amount into every cell that carries a reason, as its owner would; says what was changed."""
+    book, lines = load_workbook(path), []
+    for sheet in book.worksheets:
+        for cell in (cell for row in sheet.iter_rows() for cell in row if cell.comment):
+            lines.append(f"{sheet.title}!{cell.coordinate}  {cell.value} → 1000")
+            cell.value = 1000
+    book.save(path)
+    return lines
 
 
 def _scene(name: str, request: FileRequest, place: Workplace, settings: Settings) -> DomainReport:
@@ -89,17 +121,6 @@ def _scene(name: str, request: FileRequest, place: Workplace, settings: Settings
     sys.stdout.flush()
     render_report(run)
     return report
-
-
-def _show_rejects(report: DomainReport) -> None:
-    """Open the workbook that was written and print what stands in it."""
-    if report.rejects_path is None:
-        return
-    _say(f"the rejects workbook, {report.rejects_path}")
-    sheet = load_workbook(report.rejects_path, read_only=True).active
-    if sheet is not None:
-        for row in list(sheet.iter_rows(min_row=2, max_row=4, values_only=True)):
-            print(f"  {row[1]}!{row[2]}  {row[3]}")
 
 
 def _demo_settings(settings: Settings, folder: Path | None) -> Settings:
@@ -141,7 +162,8 @@ def _next_steps(settings: Settings, *, seconds: float) -> None:
     home = f"WDH_HOME={settings.home} WDH_DATA_ROOT={settings.data_root}"
     print(
         f"\ndone in {seconds:.0f} s. Try next:\n"
-        f"  {home} ./wdh etl --domains {DOMAIN} --period {MONTH}\n"
+        f"  {home} ./wdh etl --all-domains --period {MONTH}\n"
+        f"  {home} ./wdh rejects\n"
         f"  {home} ./wdh db shell\n"
         f"  {home} ./wdh dagster dev      # the runs above, on http://127.0.0.1:3000\n"
         f"  ./wdh rule WDH-V201           # why a cell was rejected\n"

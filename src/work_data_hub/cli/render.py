@@ -114,7 +114,9 @@ def _noticed(console: Console, domain: DomainReport) -> None:
         console.print(f"  company  {found}")
     for name, finding in domain.quality.items():
         shown = "、".join(f"{value} {rows:,}" for value, rows in list(finding["values"].items())[:3])
-        console.print(f"  noticed  {name}: {finding['rows']:,} rows ({shown})")
+        console.print(f"  noticed  {name}: {finding['rows']:,} rows{f' ({shown})' if shown else ''}")
+    for line in domain.controls.lines():
+        console.print(f"  totals   {line}")
     for warning in domain.warnings:
         console.print(f"  warning  {warning}")
     if domain.sums.get("期末资产规模") is not None:
@@ -128,7 +130,7 @@ def _complain(domain: DomainReport) -> None:
 
 def _effects(console: Console, domain: DomainReport, *, planned: bool) -> None:
     rows = [(t.table, t.deleted, t.inserted, t.updated, t.unchanged) for t in domain.tables]
-    rows += [(r.table, 0, r.inserted, 0, 0) for r in domain.references]
+    rows += [(r.table, 0, r.inserted, r.updated, 0) for r in domain.references if r.inserted or r.updated]
     if not rows:
         return
     cells = [[row[0], *(f"{number:,}" for number in row[1:])] for row in rows]

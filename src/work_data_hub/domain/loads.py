@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from work_data_hub.domain.anomalies import MonthReview
+from work_data_hub.domain.control_totals import ControlTotal
 from work_data_hub.domain.report import FileRead, ReferenceEffect, TableEffect
 
 
@@ -30,6 +32,7 @@ class LedgerEntry:
     rows_rejected: int
     fingerprint: Fingerprint
     adds: bool = False  # appended to the month instead of replacing it
+    parent_load_id: int | None = None  # the load of the same files that this one repeats with corrections
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +47,10 @@ class LastLoad:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadEffects:
-    """What a load does: the fact table by content, and the reference rows it adds."""
+    """What a load does: the fact table by content, the reference rows it adds, and how its sums and month compare."""
 
     facts: TableEffect
     references: tuple[ReferenceEffect, ...]
     sql: tuple[str, ...] = ()
+    controls: tuple[ControlTotal, ...] = ()
+    review: MonthReview | None = None

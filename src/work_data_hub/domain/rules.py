@@ -73,6 +73,27 @@ RULES: dict[str, Rule] = {
             ),
         ),
         Rule(
+            code="WDH-V204",
+            title="金额低于下限 · amount below its limit",
+            requirement="the amount is not below the lowest that its column allows, mostly 0",
+            hint="check the sign of the amount",
+            why=(
+                "Some amounts cannot be negative: a fund has no value below zero. A negative one is a slip of "
+                "the sheet, and the rest of the row cannot be trusted either. Columns that may be negative "
+                "have no limit."
+            ),
+        ),
+        Rule(
+            code="WDH-V205",
+            title="不是整数 · not a whole number",
+            requirement="a whole number",
+            hint="type a whole number",
+            why=(
+                "The column counts things, and half a thing is most often an amount in the wrong column. "
+                "It is not rounded, because nobody could tell afterwards what stood there."
+            ),
+        ),
+        Rule(
             code="WDH-V301",
             title="文本过长 · text too long",
             requirement="the text fits the column of the warehouse",
@@ -101,6 +122,16 @@ RULES: dict[str, Rule] = {
                 "The value is needed to tell what the row is about, no default applies to it, and a row "
                 "without it would be counted nowhere. Defaults that exist (a plan code by plan type) were "
                 "tried before."
+            ),
+        ),
+        Rule(
+            code="WDH-V304",
+            title="主键重复 · key stands twice",
+            requirement="each row of the month has another key; the columns of the key are named by the declaration",
+            hint="keep one of the rows with this key, or correct the key",
+            why=(
+                "Rows of this table are told apart by their key. Where it stands twice, the first row is taken "
+                "and every further one is shown, because only its owner knows which of them is right."
             ),
         ),
         Rule(

@@ -97,7 +97,7 @@ def read_label(text: str) -> Label | None:
     longest = _SPACED_GROUP if group[-1:].isspace() else _SHORT_GROUP
     if len(group.strip()) > longest:
         return None
-    return Label(text=written, rank=_rank(group.strip(), word))
+    return Label(text=written.rstrip(": "), rank=_rank(group.strip(), word))
 
 
 def _rank(group: str, word: str) -> int:

@@ -24,8 +24,10 @@ from work_data_hub.domain.period import Period
 from work_data_hub.domain.plans import LoadMode
 from work_data_hub.domain.report import DomainReport
 from work_data_hub.domain.spec import Domain
+from work_data_hub.io.returned_workbook import read_returned
 from work_data_hub.orchestration.file_run import FileRun
 from work_data_hub.orchestration.requests import FileRequest, Tolerance
+from work_data_hub.orchestration.rework import reworked
 
 
 class FileRunConfig(Config):
@@ -46,6 +48,7 @@ class FileRunConfig(Config):
     skip_facts: bool = False
     lock_wait_seconds: float = Field(default=0.0, ge=0, description="how long to wait for another run of the month")
     rejects: str = Field(default="", description="folder of the rejected rows' workbook, instead of the usual one")
+    requeue: str = Field(default="", description="a rejects workbook sent back, to load its files corrected")
 
     @classmethod
     def of(cls, request: FileRequest) -> Self:
@@ -66,11 +69,12 @@ class FileRunConfig(Config):
             skip_facts=request.skip_facts,
             lock_wait_seconds=request.lock_wait_seconds,
             rejects=str(request.rejects_folder or ""),
+            requeue=request.rework.path if request.rework else "",
         )
 
     def request(self, *, domain: str, run_id: str) -> FileRequest:
         """The same request that the command line would make."""
-        return FileRequest(
+        request = FileRequest(
             run_id=run_id,
             domain=domain,
             period=Period.parse(self.period) if self.period else None,
@@ -89,6 +93,7 @@ class FileRunConfig(Config):
             lock_wait_seconds=self.lock_wait_seconds,
             rejects_folder=Path(self.rejects) if self.rejects else None,
         )
+        return reworked(request, read_returned(Path(self.requeue), domains=DOMAINS)) if self.requeue else request
 
 
 def file_job(domain: Domain, *, desk: ResourceDefinition) -> JobDefinition:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from work_data_hub.domain.control_totals import Controls
 from work_data_hub.domain.loads import LastLoad, LoadEffects
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.report import DomainReport, FileRead
@@ -13,6 +14,7 @@ from work_data_hub.orchestration.requests import FileRequest
 
 NOT_CHECKED_WITHOUT_DATABASE = (
     "the warehouse: rows to delete and unchanged, references to add, the same file again, a shrunken month",
+    "corrections sent back for these files",
 )
 NEVER_PROVEN_BY_A_PLAN = ("disk space", "concurrent writers", "triggers")
 
@@ -26,10 +28,12 @@ def domain_report(
     outcome: Outcome | None,
     unchanged: LastLoad | None,
     effects: LoadEffects | None,
+    controls: Controls,
     load_id: int | None,
     rejects_path: str | None,
     seconds: Mapping[str, float],
     error: WorkDataHubError | None,
+    heading_remarks: tuple[str, ...],
     has_database: bool,
 ) -> DomainReport:
     """What is known of a run so far, at any stage and however it ended; counts of an unchanged file are its load's."""
@@ -49,6 +53,8 @@ def domain_report(
         reason=found.reason if found else "",
         not_checked=() if request.execute else _not_checked(has_database=has_database),
         sql=effects.sql if effects else (),
+        controls=replace(controls, compared=effects.controls) if effects and effects.controls else controls,
+        warnings=(*heading_remarks, *(effects.review.warnings if effects and effects.review else ())),
     )
     return (
         report if outcome is None else _with_outcome(report, outcome, loaded=bool(load_id) and not request.skip_facts)
@@ -71,7 +77,7 @@ def _with_outcome(report: DomainReport, outcome: Outcome, *, loaded: bool) -> Do
         unresolved=len(outcome.unresolved_names),
         quality={count.name: {"rows": count.rows, "values": dict(count.values)} for count in outcome.counts},
         sums=outcome.sums,
-        warnings=_warnings(outcome),
+        warnings=(*_warnings(outcome), *outcome.remarks, *report.warnings),
     )
 
 

@@ -4,29 +4,37 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
 from importlib import import_module
 from typing import Any
 
 from work_data_hub.domain.bronze import SOURCE_SHEET, Bronze
 from work_data_hub.domain.catalog import DOMAINS
+from work_data_hub.domain.control_totals import Controls, compare, refuse
 from work_data_hub.domain.identity.cascade import IdentityBook
 from work_data_hub.domain.loads import Fingerprint, LastLoad, LedgerEntry, LoadEffects
 from work_data_hub.domain.period import Period
-from work_data_hub.domain.plans import LoadMode, LoadPlan, ReferencePlan
-from work_data_hub.domain.quarantine import first_reject_facts
-from work_data_hub.domain.references import candidates
+from work_data_hub.domain.plan_steps import needs_open_plans
+from work_data_hub.domain.plans import LoadMode, LoadPlan
+from work_data_hub.domain.reference_rules import Reference
 from work_data_hub.domain.refine import refine
 from work_data_hub.domain.report import DomainReport, FileRead
 from work_data_hub.domain.run import Outcome, RefineRun
 from work_data_hub.domain.spec import Domain
-from work_data_hub.errors import ConfigError, DataError, UsageError, WorkDataHubError
+from work_data_hub.domain.total_rows import set_totals_aside
+from work_data_hub.errors import ConfigError, UsageError, WorkDataHubError
 from work_data_hub.io.code_version import code_version
 from work_data_hub.io.config_files import config_version, load_identity_overrides, load_mappings, source_for
-from work_data_hub.io.readers import read_workbooks
 from work_data_hub.io.source_files import Found, direct_file, find_workbooks
 from work_data_hub.log import get_logger
 from work_data_hub.orchestration.file_report import domain_report, quality_metrics
+from work_data_hub.orchestration.heading_drift import read_with_headings
+from work_data_hub.orchestration.kept_rejects import judge_rejects
+from work_data_hub.orchestration.quarantine import Quarantine
+from work_data_hub.orchestration.reference_plans import reference_plans, references_of
 from work_data_hub.orchestration.requests import FileRequest, Workplace, refuse_mode
+from work_data_hub.orchestration.rework import original_files
 
 log = get_logger(__name__)
 
@@ -43,11 +51,13 @@ class FileRun:
         self.domain = _domain(request.domain)
         self.found: Found | None = None
         self.bronze: Bronze | None = None
+        self.heading_remarks: tuple[str, ...] = ()
+        self.controls = Controls()
+        self.quarantine = Quarantine(request)
         self.outcome: Outcome | None = None
         self.unchanged: LastLoad | None = None
         self.effects: LoadEffects | None = None
         self.load_id: int | None = None
-        self.rejects_path: str | None = None
         self.seconds: dict[str, float] = {}
         self._session: Any = None
         self._started_at = place.now()
@@ -69,7 +79,13 @@ class FileRun:
         if self.unchanged:
             return
         with self._stage("read"):
-            self.bronze = read_workbooks(self._found, domain=self.domain, sheet=self.request.sheet)
+            if self.request.period is None:
+                self._know_corrections(repeats=None)
+            sheets, self.heading_remarks = read_with_headings(
+                self._found, domain=self.domain, request=self.request, place=self.place
+            )
+            self.bronze, totals = set_totals_aside(self.domain, self.quarantine.corrected(sheets))
+            self.controls = Controls(set_aside=totals)
             self._log.info(
                 "workbook.read", rows=self.bronze.rows_read, sheet=self._sheets, columns=list(self.bronze.frame.columns)
             )
@@ -79,9 +95,9 @@ class FileRun:
         if self.unchanged or self.bronze is None:
             return
         with self._stage("refine"):
-            self.outcome = refine(
-                self.domain, self.bronze, self._refine_run(), emit=self._emit, clock=time.perf_counter
-            )
+            rows = self.quarantine.to_refine(self.bronze)
+            outcome = refine(self.domain, rows, self._refine_run(), emit=self._emit, clock=time.perf_counter)
+            self.outcome = self.quarantine.completed(outcome)
             self._log.info(
                 "rows.refined",
                 rows=len(self.outcome.gold),
@@ -97,12 +113,13 @@ class FileRun:
             self._close_unchanged()
             return
         with self._stage("publish"):
-            self._keep_rejects(self.bronze, self.outcome)
-            self._refuse_rejects(self.outcome)
+            judge_rejects(self.quarantine, self.outcome, domain=self.domain, place=self.place)
+            self._compare_totals(self.bronze, self.quarantine.as_read(self.outcome))
             if self.request.execute:
                 entry, metrics = self._ledger_entry(self.outcome), quality_metrics(self.outcome)
                 plan = self._plan(self.outcome)
-                self.load_id, self.effects = self._held_session.load(plan, entry, metrics=metrics)
+                sent_back = self.quarantine.record(self.outcome, actor=self.place.actor)
+                self.load_id, self.effects = self._held_session.load(plan, entry, metrics=metrics, quarantine=sent_back)
             elif self.place.database_url is not None:
                 self.effects = _warehouse_side().peek_effects(self.place.database_url, self._plan(self.outcome))
             event = "load.committed" if self.request.execute else "load.planned"
@@ -113,6 +130,7 @@ class FileRun:
         if self.request.period is None or self.request.force:
             return False
         self.found = self._choose()
+        self._know_corrections(repeats=None)
         return self._same_among(self._planned_loads(self.request.period)) is not None
 
     def close(self) -> None:
@@ -123,7 +141,7 @@ class FileRun:
 
     def report(self, error: WorkDataHubError | None = None) -> DomainReport:
         """The run so far, in the words of the JSON report."""
-        return domain_report(
+        report = domain_report(
             self.request,
             period=self._period,
             found=self.found,
@@ -131,17 +149,22 @@ class FileRun:
             outcome=self.outcome,
             unchanged=self.unchanged,
             effects=self.effects,
+            controls=self.controls,
             load_id=self.load_id,
-            rejects_path=self.rejects_path,
+            rejects_path=self.quarantine.rejects_path,
             seconds=dict(self.seconds),
             error=error,
+            heading_remarks=self.heading_remarks,
             has_database=self.place.database_url is not None,
         )
+        return replace(report, parent_load_id=self.quarantine.parent_load_id)
 
     # -- parts of the stages
 
     def _choose(self) -> Found:
         source = source_for(self.place.config_dir, self.request.domain)
+        if self.request.rework is not None:
+            return original_files(self.request.rework, source=source, data_root=self.place.data_root)
         if self.request.file is not None:
             return direct_file(self.request.file, source=source)
         return find_workbooks(
@@ -154,6 +177,9 @@ class FileRun:
         )
 
     def _look_at_warehouse(self, period: Period) -> None:
+        rules = self._references
+        if self.place.database_url is not None:
+            _warehouse_side().check_references(self.place.database_url, rules)
         if self.request.execute:
             self._session = _warehouse_side().LoadSession(
                 self.request, self.place, period=period, input_file=", ".join(f.label for f in self._found.files)
@@ -161,6 +187,7 @@ class FileRun:
             loads = self._session.loads()
         else:
             loads = self._planned_loads(period)
+        self._know_corrections(repeats=self.quarantine.repeat(loads))
         self.unchanged = None if self.request.force else self._same_among(loads)
         if self.unchanged:
             self._log.info("workbook.unchanged", load_id=self.unchanged.load_id)
@@ -181,59 +208,48 @@ class FileRun:
         if self.unchanged and self._session:
             self._session.unchanged(self.unchanged)
 
-    def _keep_rejects(self, bronze: Bronze, outcome: Outcome) -> None:
-        folder = self.request.rejects_folder or (self.place.home / "rejects" if self.request.execute else None)
-        if folder is not None and len(outcome.rejects):
-            name = f"{self.domain.name}_{outcome.period.yyyymm}_{self.request.run_id}"
-            # The writer of workbooks is loaded only when there is something to write.
-            write_rejects = import_module("work_data_hub.io.rejects_workbook").write_rejects
-            try:
-                path = write_rejects(folder, name=name, bronze=bronze, rejects=outcome.rejects)
-            except OSError as error:
-                raise ConfigError(
-                    f"the rejects workbook cannot be written to {folder}: {error.strerror}",
-                    field="--rejects" if self.request.rejects_folder else "WDH_HOME",
-                    hint="name a folder that can be written to",
-                ) from error
-            self.rejects_path = str(path.resolve())
+    def _know_corrections(self, *, repeats: int | None) -> None:
+        """Look up what was sent back of these files, over the run's own connection where it holds one."""
+        self.quarantine.watch(self._found.files)
+        url, hashes = self.place.database_url, list(self.quarantine.sha_by_label.values())
+        if self._session is not None:
+            self.quarantine.know(*self._session.sent_back(hashes, repeats=repeats))
+        elif url is not None:
+            look = _warehouse_side().peek_sent_back
+            self.quarantine.know(*look(url, domain=self.domain.name, hashes=hashes, repeats=repeats))
 
-    def _refuse_rejects(self, outcome: Outcome) -> None:
-        tolerance = self.request.tolerance
-        if tolerance.bears(rejected=outcome.rows_rejected, read=outcome.rows_read):
-            return
-        raise DataError(
-            f"{outcome.rows_rejected} of {outcome.rows_read} rows rejected, {tolerance} tolerated; the first",
-            domain=self.domain.name,
-            operation="refine",
-            **first_reject_facts(
-                outcome.rejects, more=f"; all of them: {self.rejects_path}" if self.rejects_path else ""
-            ),
+    def _compare_totals(self, bronze: Bronze, outcome: Outcome) -> None:
+        tolerance = self._found.source.totals_tolerance
+        self.controls = compare(
+            self.controls.set_aside, domain=self.domain, bronze=bronze, outcome=outcome, tolerance=tolerance
         )
+        refuse(self.controls.compared, domain=self.domain.name)
 
     def _plan(self, outcome: Outcome) -> LoadPlan:
         return LoadPlan(
             domain=self.domain,
             period=outcome.period.first_day,
             gold=outcome.gold,
-            references=tuple(
-                ReferencePlan(reference=reference, candidates=candidates(reference, outcome.gold))
-                for reference in self.domain.references
-            ),
+            references=reference_plans(self._references, outcome.gold, config_dir=self.place.config_dir),
             mode=self.request.mode,
             scope=self.request.scope,
             skip_facts=self.request.skip_facts,
             allow_shrink=self.request.allow_shrink,
+            controls=self.controls.compared,
+            anomaly_share=self._found.source.anomaly_share,
         )
 
     def _refine_run(self) -> RefineRun:
         mappings = load_mappings(self.place.config_dir)
         plans, names = load_identity_overrides(self.place.config_dir)
+        url = self.place.database_url
         return RefineRun(
             run_id=self.request.run_id,
             period=self.request.period,
             today=self.place.today(),
             mappings=mappings,
             book=IdentityBook.from_entries(plans=plans, names=names, salt=self.place.alias_salt),
+            open_plans=_warehouse_side().peek_open_plans(url) if url and needs_open_plans(self.domain) else None,
         )
 
     def _ledger_entry(self, outcome: Outcome) -> LedgerEntry:
@@ -248,6 +264,7 @@ class FileRun:
             rows_rejected=outcome.rows_rejected,
             fingerprint=self._fingerprint,
             adds=self.request.mode is not LoadMode.DELETE_INSERT,
+            parent_load_id=self.quarantine.parent_load_id,
         )
 
     # -- what the run knows
@@ -263,6 +280,10 @@ class FileRun:
         if self._session is None:
             raise UsageError("the run does not hold its month", operation="publish")
         return self._session
+
+    @cached_property
+    def _references(self) -> tuple[Reference, ...]:
+        return references_of(self.domain.name, config_dir=self.place.config_dir)
 
     @property
     def _period(self) -> Period | None:
@@ -295,7 +316,8 @@ class FileRun:
         request = self.request
         # The salt decides temporary ids; only its digest with the rest leaves this line.
         rule = (self.domain.fingerprint, request.mode, request.scope, request.sheet, request.skip_facts)
-        declaration = hashlib.sha256(repr((*rule, self.place.alias_salt)).encode()).hexdigest()[:16]
+        sent_back = (self.quarantine.given.digest,) if self.quarantine.given.digest else ()
+        declaration = hashlib.sha256(repr((*rule, *sent_back, self.place.alias_salt)).encode()).hexdigest()[:16]
         return Fingerprint(
             files=tuple(file.sha256 for file in self._found.files),
             code_version=code_version(),

@@ -1,14 +1,19 @@
 """The side of a run that needs the warehouse: a plan's looks, and an executed load's hold on it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from uuid import UUID, uuid4
 
+import pandas as pd
 import psycopg2
 
+from work_data_hub.domain.corrections import Corrections
 from work_data_hub.domain.loads import LastLoad, LedgerEntry, LoadEffects
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.plans import LoadPlan
+from work_data_hub.domain.reference_rules import Reference
+from work_data_hub.domain.returned import QuarantineRecord
 from work_data_hub.errors import WorkDataHubError
 from work_data_hub.io.ledger import (
     begin_execution,
@@ -20,9 +25,13 @@ from work_data_hub.io.ledger import (
 )
 from work_data_hub.io.locks import take_load_lock
 from work_data_hub.io.month_load import count_effects, publish
-from work_data_hub.io.postgres import Cursor, connect, warehouse_errors
+from work_data_hub.io.open_plans import open_plans
+from work_data_hub.io.postgres import Cursor, connect, read_only, warehouse_errors
+from work_data_hub.io.quarantine_store import record_quarantine, sent_back
+from work_data_hub.io.reference_keys import check_keys
 from work_data_hub.io.schema_head import require_head
 from work_data_hub.log import get_logger, redact_text
+from work_data_hub.orchestration.load_checks import figures, month_review, verified
 from work_data_hub.orchestration.requests import FileRequest, Workplace
 
 log = get_logger(__name__)
@@ -40,7 +49,31 @@ def peek_effects(url: str, plan: LoadPlan) -> LoadEffects:
     with warehouse_errors(), closing(connect(url, application_name=f"wdh plan {plan.domain.name}")) as connection:
         require_head(connection)
         connection.commit()
-        return count_effects(connection, plan)
+        effects = count_effects(connection, plan)
+        with read_only(connection), connection.cursor() as cursor:
+            return replace(effects, review=month_review(cursor, plan))
+
+
+def peek_sent_back(
+    url: str, *, domain: str, hashes: list[str], repeats: int | None
+) -> tuple[Corrections, pd.DataFrame]:
+    """What was sent back of these files, and the rows that the load `repeats` left open, for a plan."""
+    with warehouse_errors(), closing(connect(url, application_name=f"wdh plan {domain}")) as connection:
+        require_head(connection)
+        return sent_back(connection, domain=domain, hashes=hashes, repeats=repeats)
+
+
+def check_references(url: str, rules: Sequence[Reference]) -> None:
+    """Raise ConfigError where a reference rule does not fit the schema; at the wrong head, SchemaDrift."""
+    with warehouse_errors(), closing(connect(url, application_name="wdh reference rules")) as connection:
+        require_head(connection)
+        check_keys(connection, rules)
+
+
+def peek_open_plans(url: str) -> pd.DataFrame | None:
+    """The contracts that are open now; None where no contract table exists."""
+    with warehouse_errors(), closing(connect(url, application_name="wdh open plans")) as connection:
+        return open_plans(connection)
 
 
 class LoadSession:
@@ -82,16 +115,27 @@ class LoadSession:
             self._connection.commit()
         return found
 
-    def load(self, plan: LoadPlan, entry: LedgerEntry, *, metrics: Mapping[str, float]) -> tuple[int, LoadEffects]:
+    def sent_back(self, hashes: list[str], *, repeats: int | None) -> tuple[Corrections, pd.DataFrame]:
+        """What was sent back of these files, and the rows that the load `repeats` left open."""
+        with warehouse_errors():
+            found = sent_back(self._connection, domain=self._domain, hashes=hashes, repeats=repeats)
+            self._connection.commit()
+        return found
+
+    def load(
+        self, plan: LoadPlan, entry: LedgerEntry, *, metrics: Mapping[str, float], quarantine: QuarantineRecord
+    ) -> tuple[int, LoadEffects]:
         """Facts, references, ledger, metrics and the execution's success in one transaction; returns the load's id."""
         table = {"schema": plan.domain.schema_and_table[0], "table": plan.domain.schema_and_table[1]}
         log.info("database.load.started", rows=len(plan.gold), **table)
         with self._transaction() as cursor:
             load_id = next_load_id(cursor)
             effects = publish(cursor, plan, load_id=load_id, faults=self._place.faults)
+            effects = verified(cursor, plan, effects, load_id=load_id)
             self._place.faults.reach("before_ledger")
             record_load(cursor, load_id, entry, effects.facts)
-            record_quality(cursor, self.execution_id, domain=entry.domain, metrics=metrics)
+            record_quarantine(cursor, load_id, quarantine)
+            record_quality(cursor, self.execution_id, domain=entry.domain, metrics={**metrics, **figures(effects)})
             rows = (entry.rows_read, len(plan.gold), entry.rows_rejected)
             finish_execution(cursor, self.execution_id, rows=rows)
         log.info("database.load.completed", load_id=load_id, rows=len(plan.gold), **table)

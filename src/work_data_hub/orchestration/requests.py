@@ -9,6 +9,7 @@ from pathlib import Path
 
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.plans import LoadMode
+from work_data_hub.domain.returned import Returned
 from work_data_hub.domain.spec import Domain
 from work_data_hub.errors import UsageError
 from work_data_hub.io.faults import NO_FAULTS, Faults
@@ -58,6 +59,7 @@ class FileRequest:
     skip_facts: bool = False
     lock_wait_seconds: float = 0.0
     rejects_folder: Path | None = None
+    rework: Returned | None = None
 
 
 def refuse_mode(domain: Domain, mode: LoadMode) -> None:

@@ -21,12 +21,13 @@ select nextval(pg_get_serial_sequence('ledger.loads', 'load_id'))
 -- record_load: the ledger row of a load, written in the load's own transaction
 insert into ledger.loads
   (load_id, run_id, domain, period, status, started_at, committed_at, actor, files, rows_read, rows_rejected,
-   rows_deleted, rows_inserted, rows_updated, rows_unchanged, code_version, config_version, declaration_version)
+   rows_deleted, rows_inserted, rows_updated, rows_unchanged, code_version, config_version, declaration_version,
+   parent_load_id)
 overriding system value
 values
   (%(load_id)s, %(run_id)s, %(domain)s, %(period)s, %(status)s, %(started_at)s, clock_timestamp(), %(actor)s, %(files)s,
    %(rows_read)s, %(rows_rejected)s, %(rows_deleted)s, %(rows_inserted)s, %(rows_updated)s, %(rows_unchanged)s,
-   %(code_version)s, %(config_version)s, %(declaration_version)s)
+   %(code_version)s, %(config_version)s, %(declaration_version)s, %(parent_load_id)s)
 
 -- close_orphans: executions whose process is gone are failed, not running
 update public.pipeline_executions as execution
