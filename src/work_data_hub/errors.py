@@ -20,7 +20,15 @@ An error prints on one line: `[TYPE] file › sheet!cell: message | Domain: … 
 Field: … | value … | rule … | hint: …`; parts without a fact are left out.
 """
 
+import difflib
 import re
+from collections.abc import Iterable
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """The hint that proposes the one of `known` that looks most like the word; None where none does."""
+    near = difflib.get_close_matches(word, [str(name) for name in known], n=1)
+    return f"did you mean {near[0]!r}?" if near else None
 
 
 class WorkDataHubError(Exception):

@@ -65,7 +65,8 @@ def main() -> None:
         url = server.start()
         upgrade(url)
         drop = write_sample_drop(folder / "data", period=MONTH, rows=given.rows, only=(DOMAIN,), versions=("V1",))
-        cases = _cases(url, drop.sheet(DOMAIN).file)
+        write_sample_drop(folder / "every", period=MONTH, rows=given.rows, versions=("V1",))
+        cases = _cases(url, drop.sheet(DOMAIN).file, every=folder / "every")
         environment = _environment(folder, url)
         costs: dict[str, list[Cost]] = {case.name: [] for case in cases}
         for case in cases:
@@ -81,9 +82,10 @@ def main() -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _cases(url: str, workbook: Path) -> list[Case]:
+def _cases(url: str, workbook: Path, *, every: Path) -> list[Case]:
     python = sys.executable
     etl = [python, "-m", "work_data_hub", "etl", "--domains", DOMAIN, "--period", MONTH, "--report", "json"]
+    four = ["env", f"WDH_DATA_ROOT={every}", python, "-m", "work_data_hub", "etl", "--all-domains", "--period", MONTH]
     floor = [python, str(PROJECT / "tests/benchmarks/floor.py"), str(workbook), url]
     return [
         Case(name="floor (calamine)", command=floor, before=lambda: _empty(url)),
@@ -92,6 +94,8 @@ def _cases(url: str, workbook: Path) -> list[Case]:
         Case(name="execute, empty month", command=[*etl, "--execute"], before=lambda: _empty(url)),
         Case(name="execute again: unchanged", command=[*etl, "--execute"], before=lambda: None),
         Case(name="execute --force, full month", command=[*etl, "--execute", "--force"], before=lambda: None),
+        Case(name="plan, four domains", command=four, before=lambda: _empty(url)),
+        Case(name="execute, four domains", command=[*four, "--execute"], before=lambda: _empty(url)),
         Case(name="imports only: pandas, psycopg2", command=[python, "-c", "import pandas, psycopg2"], before=_nothing),
         Case(name="imports only: a plan's", command=[python, "-c", _PLAN_IMPORTS], before=_nothing),
         Case(name="imports only: an execute's", command=[python, "-c", _EXECUTE_IMPORTS], before=_nothing),
@@ -113,7 +117,9 @@ def _empty(url: str) -> None:
     with connection, connection.cursor() as cursor:
         cursor.execute("drop table if exists floor")
         cursor.execute(
-            "truncate business.规模明细, ledger.loads, mapping.年金计划, mapping.组合计划, customer.客户明细"
+            "truncate business.规模明细, business.收入明细, customer.中标客户明细, customer.流失客户明细,"
+            " ledger.rejected_rows, ledger.corrections, ledger.waivers, ledger.loads,"
+            " mapping.年金计划, mapping.组合计划, customer.客户明细"
         )
     connection.autocommit = True
     with connection.cursor() as cursor:

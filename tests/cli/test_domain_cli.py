@@ -9,8 +9,6 @@ import pytest
 from tests.hub import PROJECT, Answer, Hub
 from tests.sheets import write_rows
 
-from work_data_hub.cli.text_table import table_lines, wrapped
-
 pytestmark = pytest.mark.unit
 
 HEADINGS = ("月度", "合同编号", "机构", "客户名称", "费用")
@@ -104,9 +102,3 @@ def test_help_loads_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", program], env=os.environ, capture_output=True, text=True, check=True)
 
     assert done.stdout.splitlines()[-1] == "[]"
-
-
-def test_tables_count_chinese_twice_and_wrap_the_last_column() -> None:
-    assert table_lines([("机构", "一 二"), ("a", "三")], width=None) == ["  机构  一 二", "  a     三"]
-    assert wrapped("机构代码 is looked up", 12) == ["机构代码 is", "looked up"]
-    assert wrapped("机构代码", 4) == ["机构", "代码"]

@@ -3,9 +3,8 @@
 from decimal import Decimal
 
 import pytest
-from rich.cells import cell_len
 
-from work_data_hub.cli.render import aligned, render_report
+from work_data_hub.cli.render import render_report
 from work_data_hub.domain.report import DomainReport, ReferenceEffect, RunReport, TableEffect
 from work_data_hub.errors import DataError
 
@@ -25,13 +24,6 @@ def report(error: DataError | None = None) -> RunReport:
         error=error,
     )
     return RunReport(mode="plan", run_id="r", seconds=1.0, database=None, domains=(domain,))
-
-
-def test_columns_line_up_by_display_width() -> None:
-    lines = aligned([["table", "inserted"], ["business.规模明细", "1"], ["a", "33,000"]])
-
-    assert len({cell_len(line) for line in lines}) == 1
-    assert lines[1] == "  business.规模明细         1"
 
 
 def test_a_plan_says_that_nothing_was_written_and_what_comes_next(capsys: pytest.CaptureFixture[str]) -> None:

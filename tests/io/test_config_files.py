@@ -126,6 +126,7 @@ def test_a_wrong_value_names_file_and_key(tmp_path: Path, old: str, new: str, wo
         ('schema_version: "1.2"\ndefaults: &a {}\ndomains: *a', "alias"),
         ('schema_version: !!python/name:os.system "1.2"', "not valid YAML"),
         ('schema_version: "1.2"', "domains"),
+        ("1: 2", "keys made of digits in quotes"),
     ],
 )
 def test_a_wrong_file_is_refused(tmp_path: Path, text: str, words: str) -> None:

@@ -13,7 +13,8 @@ from openpyxl import load_workbook
 
 from work_data_hub.cli.doors import open_door
 from work_data_hub.cli.etl_run import run_domain
-from work_data_hub.cli.render import Progress, aligned, render_report
+from work_data_hub.cli.render import Progress, render_report
+from work_data_hub.cli.text_table import number_lines
 from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.report import DomainReport, RunReport
@@ -39,7 +40,7 @@ def run_demo(*, rows: int, folder: Path | None, keep: bool) -> int:
     with _embedded(settings, keep=keep):
         shown = _scenes(settings, rows=rows)
     _say("what happened")
-    print("\n".join(aligned([_TITLES, *(_row(name, report) for name, report in shown)])))
+    print("\n".join(number_lines([_TITLES, *(_row(name, report) for name, report in shown)])))
     _next_steps(settings, seconds=time.perf_counter() - started)
     wrong = [name for (name, report), status in zip(shown, _EXPECTED, strict=True) if report.status != status]
     if wrong:

@@ -1,20 +1,17 @@
 """`wdh domain accept-heading`: what it does."""
 
-import difflib
 import getpass
 from datetime import date
 
+from work_data_hub.cli.arguments import declared_domain
 from work_data_hub.cli.doors import open_door
-from work_data_hub.domain.catalog import DOMAINS
-from work_data_hub.domain.spec import Domain
-from work_data_hub.errors import UsageError
 from work_data_hub.io import accepted_headings
 from work_data_hub.io.accepted_headings import HEADINGS_FILE
 
 
 def accept_heading(domain: str, column: str, heading: str, *, remove: bool) -> None:
     """Record or take back the heading; print what changed and the next command."""
-    config_dir, declared, shown = open_door().config_dir, _declared(domain), " ".join(heading.split())
+    config_dir, declared, shown = open_door().config_dir, declared_domain(domain), " ".join(heading.split())
     if remove:
         changed = accepted_headings.remove_heading(config_dir, domain=declared, column=column, heading=heading)
         done, same = f"{shown} no longer means {column}", f"{shown} was not accepted for {column}; nothing changed"
@@ -26,14 +23,3 @@ def accept_heading(domain: str, column: str, heading: str, *, remove: bool) -> N
         done, same = f"{shown} now means {column}", f"{shown} means {column} already; nothing changed"
     print(f"{domain}: {done} ({config_dir / HEADINGS_FILE})" if changed else f"{domain}: {same}")
     print(f"next: wdh etl --domains {domain} --period YYYYMM")
-
-
-def _declared(name: str) -> Domain:
-    if name not in DOMAINS:
-        near = difflib.get_close_matches(name, DOMAINS, n=1)
-        raise UsageError(
-            f"no declared domain {name!r}",
-            rule=f"one of {', '.join(DOMAINS)}",
-            hint=f"did you mean {near[0]!r}?" if near else "choose one of these",
-        )
-    return DOMAINS[name]

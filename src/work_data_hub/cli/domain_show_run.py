@@ -1,10 +1,10 @@
 """`wdh domain show` and `wdh domain list`: what they do."""
 
+from work_data_hub.cli.arguments import declared_domain
 from work_data_hub.cli.doors import open_door
 from work_data_hub.cli.text_table import page_width, table_lines
 from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.domain.describe import Section, Surroundings, describe, overview
-from work_data_hub.errors import UsageError
 from work_data_hub.io.accepted_headings import accepted_headings
 from work_data_hub.io.config_files import load_mappings, load_sources
 from work_data_hub.io.foreign_keys import load_references
@@ -18,9 +18,7 @@ def list_domains() -> None:
 
 def show_domain(name: str) -> None:
     """Print the domain in words; raises UsageError for one that is not declared."""
-    if name not in DOMAINS:
-        raise UsageError(f"no declared domain {name!r}", field="NAME", hint=f"declared: {', '.join(DOMAINS)}")
-    domain, config_dir = DOMAINS[name], open_door().config_dir
+    domain, config_dir = declared_domain(name), open_door().config_dir
     given = Surroundings(
         source=load_sources(config_dir).get(name),
         mappings={mapping: len(entries) for mapping, entries in load_mappings(config_dir).items()},

@@ -3,14 +3,16 @@
 import json
 import shlex
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from uuid import uuid4
 
+from work_data_hub.cli.arguments import refuse_form
 from work_data_hub.cli.complaints import complain
 from work_data_hub.cli.doors import open_door
-from work_data_hub.cli.render import aligned
+from work_data_hub.cli.render import headline
+from work_data_hub.cli.text_table import number_lines, table_lines
 from work_data_hub.domain.reference_review import Acceptance, ReviewedTable, WaitingRow, reviewed_table
 from work_data_hub.domain.reference_sync import SyncEffect, SyncJob, SyncMode, SyncReport
 from work_data_hub.errors import UsageError, WorkDataHubError
@@ -39,7 +41,7 @@ def sync(
     debug: bool,
 ) -> int:
     """Plan or execute the sync; prints what it does to each table and returns the exit code."""
-    _refuse_form(report)
+    refuse_form(report)
     settings = open_door(debug=debug)
     legacy = settings.legacy_url
     request = SyncRequest(
@@ -79,10 +81,10 @@ def _synced(request: SyncRequest, settings: Settings) -> SyncReport:
 def _show_sync(done: SyncReport, request: SyncRequest) -> None:
     if done.error:
         return
-    print(_head(done.database, execute=done.mode == "execute"))
+    print(headline(done.database, execute=done.mode == "execute"))
     if done.tables:
         titles = ["table ← source", "read", "insert", "update", "unchanged", "delete"]
-        print("\n".join(aligned([titles, *(_cells(effect) for effect in done.tables)])))
+        print("\n".join(number_lines([titles, *(_cells(effect) for effect in done.tables)])))
     for effect in done.tables:
         if effect.since:
             print(f"  {effect.job.target}: changes since {effect.since:%Y-%m-%d %H:%M:%S} UTC (--full reads all)")
@@ -110,7 +112,7 @@ def _next(done: SyncReport, request: SyncRequest) -> str:
 
 def review(*, names: tuple[str, ...], report: str) -> None:
     """Print the rows that wait for a human, by table."""
-    _refuse_form(report)
+    refuse_form(report)
     settings = open_door()
     with _warehouse(settings, execute=False) as connection, read_only(connection), connection.cursor() as cursor:
         tables = reviewed_tables(cursor)
@@ -133,9 +135,8 @@ def _show_waiting(table: ReviewedTable, rows: tuple[WaitingRow, ...], *, shown: 
     if not rows:
         return
     titles = [table.key, table.name_column, "from", "since"]
-    print(
-        "\n".join(aligned([titles, *([row.key, row.name or "", row.domain or "", _day(row)] for row in rows[:shown])]))
-    )
+    cells = [[row.key, row.name or "", row.domain or "", _day(row)] for row in rows[:shown]]
+    print("\n".join(table_lines([titles, *cells])))
     if len(rows) > shown:
         print(f"  … and {len(rows) - shown:,} more: wdh reference review --table {table.name}")
 
@@ -154,7 +155,7 @@ def _day(row: WaitingRow) -> str:
 
 def accept(*, table: str, keys: tuple[str, ...], execute: bool, report: str) -> None:
     """Take rows over, or say what that would do; raises UsageError for keys that are not there."""
-    _refuse_form(report)
+    refuse_form(report)
     settings = open_door()
     with (
         _warehouse(settings, execute=execute) as connection,
@@ -171,7 +172,7 @@ def accept(*, table: str, keys: tuple[str, ...], execute: bool, report: str) -> 
     if report == "json":
         print(json.dumps(counted.as_json(mode="execute" if execute else "plan"), ensure_ascii=False, indent=2))
         return
-    print(_head(database, execute=execute))
+    print(headline(database, execute=execute))
     for line in _accept_lines(counted, execute=execute, jobs=load_sync_jobs(settings.config_dir)):
         print(line)
 
@@ -194,16 +195,6 @@ def _refuse_unknown_keys(table: ReviewedTable, counted: Acceptance) -> None:
             input_data=", ".join(counted.unknown),
             hint=f"`wdh reference review --table {table.name}` lists the keys",
         )
-
-
-def _head(database: Mapping[str, str] | None, *, execute: bool) -> str:
-    where = f" · {database['name']} on {database['server']}" if database else ""
-    return f"{'EXECUTE' if execute else 'PLAN — nothing was written'}{where}"
-
-
-def _refuse_form(report: str) -> None:
-    if report not in ("text", "json"):
-        raise UsageError("--report takes text or json", field="--report", input_data=report, hint="--report json")
 
 
 def _url(settings: Settings, *, execute: bool) -> str:

@@ -8,12 +8,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from work_data_hub.cli.arguments import declared_domain, refuse_form
 from work_data_hub.cli.doors import open_door
-from work_data_hub.cli.text_columns import to_the_left
-from work_data_hub.domain.catalog import DOMAINS
+from work_data_hub.cli.text_table import short_text, table_lines
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.rules import RULES
-from work_data_hub.errors import UsageError, WarehouseError
+from work_data_hub.errors import WarehouseError
 from work_data_hub.io.database import warehouse_url
 from work_data_hub.io.postgres import connect, warehouse_errors
 from work_data_hub.io.quarantine_store import StandingReject, standing_rejects
@@ -26,10 +26,9 @@ STATUSES = ("open", "fixed", "waived")
 
 def run_rejects(*, domain: str, period: str, report: str) -> None:
     """Print the rejected rows of the standing loads, load by load; raises WarehouseError without a database."""
-    if report not in ("text", "json"):
-        raise UsageError("--report takes text or json", operation="rejects", hint="--report json")
-    if domain and domain not in DOMAINS:
-        raise UsageError(f"no domain {domain!r}", field="--domain", hint=f"one of {', '.join(DOMAINS)}")
+    refuse_form(report)
+    if domain:
+        declared_domain(domain, field="--domain")
     month = Period.parse(period) if period else None
     settings = open_door()
     rows = _rows(settings, domain or None, month)
@@ -74,7 +73,7 @@ def _lines(load: dict[str, Any]) -> list[str]:
     counts = " · ".join(f"{status} {load[status]:,}" for status in STATUSES)
     lines = [f"{load['domain']} {Period.parse(load['period'])} · load {load['load_id']}: {counts}"]
     still_open = [row for row in load["rows"] if row["status"] == "open"]
-    lines += to_the_left([_cells(row) for row in still_open[:SHOWN]]) if still_open else []
+    lines += table_lines([_cells(row) for row in still_open[:SHOWN]]) if still_open else []
     if len(still_open) > SHOWN:
         lines.append(f"  … and {len(still_open) - SHOWN:,} more (--report json shows all)")
     if still_open and load["workbook"]:
@@ -90,9 +89,4 @@ def _cells(row: dict[str, Any]) -> list[str]:
     rule = RULES.get(cell["rule"])
     more = f" (and {len(row['cells']) - 1} more)" if len(row["cells"]) > 1 else ""
     title = f"{cell['rule']} {rule.title}" if rule else cell["rule"]
-    return [f"{row['sheet']}!{cell['cell']}", cell["column"], _shown(cell["value"]), title + more]
-
-
-def _shown(value: str | None) -> str:
-    text = " ".join((value or "").split())
-    return "(空白)" if not text else text if len(text) <= 40 else f"{text[:40]}…"
+    return [f"{row['sheet']}!{cell['cell']}", cell["column"], short_text(cell["value"]), title + more]

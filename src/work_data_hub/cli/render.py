@@ -1,13 +1,13 @@
 """Reports as people read them: tables on a terminal, plain lines in a pipe, Chinese in its true width."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import TextIO
 
-from rich.cells import cell_len
 from rich.console import Console
 from rich.status import Status
 
 from work_data_hub.cli.complaints import complain
+from work_data_hub.cli.text_table import number_lines
 from work_data_hub.domain.report import DomainReport, RunReport
 
 _EFFECTS_PLANNED = ("table", "delete", "insert", "update", "unchanged")
@@ -46,8 +46,7 @@ def render_report(report: RunReport, *, show_sql: bool = False, quiet: bool = Fa
     console = Console(no_color=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
     planned = report.mode == "plan"
     if not quiet:
-        where = f" · {report.database['name']} on {report.database['server']}" if report.database else " · no database"
-        console.print(f"{'PLAN — nothing was written' if planned else 'EXECUTE'}{where}")
+        console.print(headline(report.database, execute=not planned))
     for domain in report.domains:
         _domain(console, domain, planned=planned, quiet=quiet, show_sql=show_sql)
     if len(report.domains) > 1:
@@ -57,6 +56,12 @@ def render_report(report: RunReport, *, show_sql: bool = False, quiet: bool = Fa
         console.print(f"not checked: {'; '.join(checked)}" if checked else "")
     if not quiet:
         _next_step(console, report, execute)
+
+
+def headline(database: Mapping[str, str] | None, *, execute: bool) -> str:
+    """The first line of what a command did or would do, and where."""
+    where = f"{database['name']} on {database['server']}" if database else "no database"
+    return f"{'EXECUTE' if execute else 'PLAN — nothing was written'} · {where}"
 
 
 def _summary(console: Console, report: RunReport, *, planned: bool) -> None:
@@ -77,7 +82,7 @@ def _summary(console: Console, report: RunReport, *, planned: bool) -> None:
         numbers = [f"{number:,}" for number in (domain.rows_read, domain.rows_rejected, *counts)]
         rows.append([domain.domain, domain.status, *numbers, f"{sum(domain.seconds.values()):.1f}"])
     console.print(f"{report.status}: {len(report.domains)} domains")
-    console.print("\n".join(aligned(rows)))
+    console.print("\n".join(number_lines(rows)))
 
 
 def _domain(console: Console, domain: DomainReport, *, planned: bool, quiet: bool, show_sql: bool) -> None:
@@ -134,18 +139,7 @@ def _effects(console: Console, domain: DomainReport, *, planned: bool) -> None:
     if not rows:
         return
     cells = [[row[0], *(f"{number:,}" for number in row[1:])] for row in rows]
-    console.print("\n".join(aligned([list(_EFFECTS_PLANNED if planned else _EFFECTS), *cells])))
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as lines of equal columns, the first to the left and the rest to the right, by display width."""
-    widths = [max(cell_len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        first = row[0] + " " * (widths[0] - cell_len(row[0]))
-        rest = [" " * (width - cell_len(cell)) + cell for cell, width in zip(row[1:], widths[1:], strict=True)]
-        lines.append("  " + "  ".join([first, *rest]))
-    return lines
+    console.print("\n".join(number_lines([list(_EFFECTS_PLANNED if planned else _EFFECTS), *cells])))
 
 
 def _next_step(console: Console, report: RunReport, execute: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from work_data_hub.cli.arguments import refuse_form
 from work_data_hub.cli.doors import open_door
 from work_data_hub.cli.etl_run import run_domain
 from work_data_hub.cli.render import Progress, render_report
@@ -16,7 +17,7 @@ from work_data_hub.cli.returned_changes import change_lines, changes_json
 from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.domain.report import RunReport, error_json
 from work_data_hub.domain.returned import Returned
-from work_data_hub.errors import UsageError, WorkDataHubError
+from work_data_hub.errors import WorkDataHubError
 from work_data_hub.io.returned_workbook import read_returned
 from work_data_hub.orchestration.places import describe_database, workplace
 from work_data_hub.orchestration.requests import FileRequest, Tolerance
@@ -57,8 +58,7 @@ class _Call:
 def run_requeue(*, debug: bool, **options: Any) -> int:
     """Run one call; prints what changed and the run's report, and returns the exit code."""
     call, run_id, started = _Call(**options), uuid4().hex[:12], time.perf_counter()
-    if call.report not in ("text", "json"):
-        raise UsageError("--report takes text or json", operation="requeue", hint="--report json")
+    refuse_form(call.report)
     settings = open_door(debug=debug)
     try:
         returned = read_returned(Path(call.file), domains=DOMAINS)

@@ -6,11 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from work_data_hub.cli.text_columns import to_the_left
+from work_data_hub.cli.text_table import short_text, table_lines
 from work_data_hub.domain.returned import Returned
 
 SHOWN = 20
-_LONGEST_VALUE = 40
 
 
 def change_lines(returned: Returned) -> list[str]:
@@ -59,14 +58,11 @@ def _table(changes: pd.DataFrame) -> list[str]:
             ["sheet", "cell", "column", "found", "value", "was_marked"]
         ].itertuples(index=False)
     ]
-    return to_the_left(rows)
+    return table_lines(rows)
 
 
 def _shown(value: Any) -> str:
-    if value is None or value is pd.NA:
-        return "(空白)"
-    text = " ".join(str(value).split())
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
+    return short_text(None if value is None or value is pd.NA else str(value))
 
 
 def _count(number: int, word: str) -> str:

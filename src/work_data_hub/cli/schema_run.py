@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from work_data_hub.cli.arguments import declared_domain
 from work_data_hub.cli.documents import documents
 from work_data_hub.cli.doors import open_door
 from work_data_hub.cli.explanations import explanations
@@ -15,9 +16,7 @@ from work_data_hub.io.schema_drift import drift
 
 def print_create_table(domain: str) -> None:
     """Print the text; an unknown domain names the declared ones."""
-    if domain not in DOMAINS:
-        raise UsageError(f"no declared domain {domain!r}", hint=f"declared: {', '.join(DOMAINS)}")
-    print(create_table_text(DOMAINS[domain]))
+    print(create_table_text(declared_domain(domain, field="DOMAIN")))
 
 
 def check_drift() -> None:

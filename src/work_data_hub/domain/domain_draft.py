@@ -15,7 +15,6 @@ from work_data_hub.domain.draft_columns import (
     Sample,
     SampleColumn,
     bare_heading,
-    folded,
     look_at,
 )
 from work_data_hub.domain.draft_roles import Roles
@@ -23,6 +22,7 @@ from work_data_hub.domain.period import Period
 from work_data_hub.domain.python_text import Call
 from work_data_hub.domain.spec import Domain, ReplaceMonth, Step
 from work_data_hub.domain.steps import identify_company, normalise_company, translate
+from work_data_hub.domain.text import fold
 from work_data_hub.errors import UsageError
 
 STEPS: dict[str, Callable[..., Step]] = {
@@ -129,7 +129,7 @@ def draft_domain(sample: Sample, wish: Wish) -> Draft:
 
 def _month_column(sample: Sample, asked: str) -> SampleColumn:
     if asked:
-        found = next((column for column in sample.columns if folded(column.heading) == folded(asked)), None)
+        found = next((column for column in sample.columns if fold(column.heading) == fold(asked)), None)
         if found is None:
             raise _no_month(sample, f"no column has the heading {asked!r}")
         return found

@@ -14,7 +14,7 @@ from work_data_hub.domain.columns import Column, code, count, day, money, month,
 from work_data_hub.domain.dates import parse_day
 from work_data_hub.domain.numbers import parse_number
 from work_data_hub.domain.python_text import Call
-from work_data_hub.domain.text import is_blank, narrow
+from work_data_hub.domain.text import fold, is_blank, narrow
 from work_data_hub.domain.total_rows import read_label
 
 CONSTRUCTORS: dict[str, Callable[..., Column]] = {
@@ -137,7 +137,7 @@ def draft_column(sample: SampleColumn, *, name: str, headings: tuple[str, ...] |
     look = look_at(sample.cells)
     function, options, remark = _guess(name, sample.heading, look)
     declared = headings or (sample.heading,)
-    named = {} if [folded(heading) for heading in declared] == [folded(name)] else {"headings": declared}
+    named = {} if [fold(heading) for heading in declared] == [fold(name)] else {"headings": declared}
     return DraftColumn(
         name=name,
         call=Call(function=function, args=(name,), options=named | options),
@@ -161,14 +161,9 @@ def column_name(heading: str, *, taken: Collection[str]) -> str:
     return next(one for one in candidates if one not in taken and one.lower() not in _RESERVED)
 
 
-def folded(heading: str) -> str:
-    """The heading in one width and case, without white space."""
-    return re.sub(r"\s+", "", normalize("NFKC", heading)).casefold()
-
-
 def bare_heading(heading: str) -> str:
     """The heading as words are looked for: folded, and without what stands in brackets."""
-    return _BRACKETS.sub("", folded(heading))
+    return _BRACKETS.sub("", fold(heading))
 
 
 def unit_of(heading: str) -> str:

@@ -10,9 +10,9 @@ from work_data_hub.domain.draft_columns import (
     bare_heading,
     column_name,
     draft_column,
-    folded,
 )
 from work_data_hub.domain.python_text import Call
+from work_data_hub.domain.text import fold
 
 BRANCHES = ("机构名称", "机构")
 BUSINESSES = ("业务类型",)
@@ -86,7 +86,7 @@ class Roles:
 
     def _is_left_out(self, column: SampleColumn) -> bool:
         """Junk, and what the warehouse works out itself."""
-        heading = folded(column.heading)
+        heading = fold(column.heading)
         return heading in JUNK or (heading in self.computed and column is not self.known_id)
 
     def _name(self, column: SampleColumn) -> str:
@@ -102,7 +102,7 @@ class Roles:
 
 
 def _fixed(column: SampleColumn, function: str, *, name: str, options: dict[str, Any]) -> DraftColumn:
-    headings = {} if folded(column.heading) == folded(name) else {"headings": (column.heading,)}
+    headings = {} if fold(column.heading) == fold(name) else {"headings": (column.heading,)}
     first = next(iter(column.cells.dropna()), "")
     call = Call(function=function, args=(name,), options=headings | options)
     return DraftColumn(name=name, call=call, heading=column.heading, letter=column.letter, example=str(first))

@@ -1,7 +1,6 @@
 """What speaks for a heading to mean a column: its name, its place, what its cells are, and which values they hold."""
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from functools import cached_property
 from work_data_hub.domain.dates import parse_day
 from work_data_hub.domain.numbers import parse_number
 from work_data_hub.domain.spec import Column, Kind
-from work_data_hub.domain.text import narrow
+from work_data_hub.domain.text import fold, narrow
 
 WEIGHTS = {"name": 0.40, "position": 0.20, "type": 0.15, "values": 0.25}
 LEAST_READABLE = 0.5
@@ -91,13 +90,12 @@ class HeadingWords:
 
 def bare(heading: str) -> str:
     """The heading for comparison: one width and case, no unit in brackets, no blanks and punctuation."""
-    folded = "".join(unicodedata.normalize("NFKC", heading).casefold().split())
-    return _NOT_A_WORD.sub("", _UNIT_IN_BRACKETS.sub("", folded))
+    return _NOT_A_WORD.sub("", _UNIT_IN_BRACKETS.sub("", fold(heading)))
 
 
 def unit_in(heading: str) -> str | None:
     """The unit of money that a heading gives in brackets: 元, 万元 or 亿元; None where it gives none."""
-    found = _UNIT_IN_BRACKETS.search("".join(unicodedata.normalize("NFKC", heading).split()))
+    found = _UNIT_IN_BRACKETS.search(fold(heading))
     return _UNITS.get(found[1]) if found else None
 
 

@@ -1,5 +1,6 @@
 """Rows of a reference source as values of their table, and everything that keeps them from it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +12,7 @@ from work_data_hub.domain.distinct import map_distinct, parse_distinct
 from work_data_hub.domain.identity.temporary import is_temporary
 from work_data_hub.domain.reference_sync import TRACKING, SyncJob
 from work_data_hub.domain.text import is_blank
-from work_data_hub.errors import ConfigError, DataError, SchemaDrift
+from work_data_hub.errors import ConfigError, DataError, HeadingsMissing, SchemaDrift
 
 COMPANY_ID = "company_id"
 _SHOWN_PLACES = 4
@@ -73,6 +74,20 @@ class Problem:
     column: str
     value: str | None
     rule: str
+
+
+def refuse_missing_columns(job: SyncJob, *, there: Collection[str], label: str) -> None:
+    """Raise HeadingsMissing where the source `label` lacks a column that the job reads."""
+    asked = [*job.columns, *([job.changed_at] if job.changed_at else [])]
+    missing = [name for name in asked if name not in there]
+    if missing:
+        raise HeadingsMissing(
+            f"lacks the columns {', '.join(missing)}",
+            file=label,
+            field=missing[0],
+            rule=f"columns there: {', '.join(there)}",
+            hint=f"correct the source, or the columns of {job.name} in reference_sync.yml",
+        )
 
 
 def check_target(job: SyncJob, table: TargetTable | None, *, file: str) -> TargetTable:

@@ -1,5 +1,8 @@
 """Width and blanks: what every reader of text agrees on."""
 
+import re
+from unicodedata import normalize
+
 # Width only: the wider NFKC folding would also read 10² as 102 and ① as 1.
 WIDTH: dict[int, str | None] = {
     **{wide: chr(wide - 0xFEE0) for wide in range(0xFF01, 0xFF5F)},
@@ -16,9 +19,17 @@ PLACEHOLDERS = frozenset(
 """What people write where a cell has no value; compared narrow, stripped and in lower case."""
 
 
+_BLANKS = re.compile(r"[\s\u200b\ufeff]+")
+
+
 def narrow(text: str) -> str:
     """Return the text with ASCII instead of full-width forms and without invisible characters."""
     return text.translate(WIDTH)
+
+
+def fold(text: str) -> str:
+    """Return the form in which headings and sheet names are compared: one width, one case, no white space."""
+    return _BLANKS.sub("", normalize("NFKC", text)).casefold()
 
 
 def is_blank(text: str | None) -> bool:

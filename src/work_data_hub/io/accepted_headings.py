@@ -1,21 +1,20 @@
 """config/headings.yml: headings accepted for a column, and the words that help to propose them."""
 
 import difflib
-import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.domain.heading_signals import HeadingWords, other_unit
 from work_data_hub.domain.spec import Column, Domain
+from work_data_hub.domain.text import fold
 from work_data_hub.errors import ConfigError
 from work_data_hub.io.config_files import load_mapping
-from work_data_hub.io.headings import fold, known_headings
+from work_data_hub.io.headings import known_headings
 from work_data_hub.io.whole_files import replace_file
 from work_data_hub.io.yaml_edits import with_item, without_item
-from work_data_hub.io.yaml_files import read_yaml
+from work_data_hub.io.yaml_entries import Entry, read_entry
 
 HEADINGS_FILE = "headings.yml"
 _KEYS = ("version", "accepted", "synonyms", "vocabularies")
@@ -66,19 +65,15 @@ def load_headings(config_dir: Path) -> HeadingsFile:
 
 def read_headings(path: Path) -> HeadingsFile:
     """Return the content of one such file; raise ConfigError naming file and key."""
-    root = read_yaml(path)
-    for key in root:
-        if key not in _KEYS:
-            raise _unknown(path, key, key, _KEYS)
-    if root.get("version") != 1:
-        raise _wrong(path, "version", root.get("version"), rule="1")
+    root = read_entry(path)
+    root.refuse_unknown(_KEYS)
+    root.require("version", 1)
+    accepted = root.block("accepted", optional=True)
+    accepted.refuse_unknown(DOMAINS, what="domain")
     return HeadingsFile(
-        accepted={
-            name: _accepted(path, _domain(path, name), block)
-            for name, block in _block(path, "accepted", root.get("accepted")).items()
-        },
-        synonyms=_synonyms(path, _block(path, "synonyms", root.get("synonyms"))),
-        vocabularies=_vocabularies(path, _block(path, "vocabularies", root.get("vocabularies"))),
+        accepted={name: _accepted(accepted.block(name, optional=True), DOMAINS[name]) for name in accepted.values},
+        synonyms=_synonyms(root.block("synonyms", optional=True)),
+        vocabularies=_vocabularies(root.block("vocabularies", optional=True)),
     )
 
 
@@ -183,8 +178,6 @@ def _write(path: Path, text: str, *, expected: HeadingsFile) -> None:
     try:
         with replace_file(target) as part:
             part.write_bytes(text.encode())
-            if target.exists():
-                shutil.copymode(target, part)
             _refuse_other(path, part, expected)
     except OSError as error:
         raise _unwritable(path, error.strerror or error) from error
@@ -211,85 +204,38 @@ def _unwritable(path: Path, why: object) -> ConfigError:
     )
 
 
-def _domain(path: Path, name: str) -> Domain:
-    if name not in DOMAINS:
-        raise _unknown(path, f"accepted.{name}", name, DOMAINS)
-    return DOMAINS[name]
-
-
-def _accepted(path: Path, domain: Domain, block: object) -> Accepted:
-    place = f"accepted.{domain.name}"
+def _accepted(block: Entry, domain: Domain) -> Accepted:
     columns = {column.name: column for column in domain.read}
+    block.refuse_unknown(columns, what="column")
     found: Accepted = {}
-    for name, headings in _block(path, place, block).items():
-        if name not in columns:
-            raise _unknown(path, f"{place}.{name}", name, columns)
-        found[name] = _texts(path, f"{place}.{name}", headings)
+    for name in block.values:
+        found[name] = block.texts(name)
         for heading in found[name]:
             known = known_headings(domain, accepted={**found, name: ()})
             try:
-                refuse_heading(domain, columns[name], heading, known=known, place=f"{place}.{name}")
+                refuse_heading(domain, columns[name], heading, known=known, place=f"{block.place}.{name}")
             except ConfigError as error:
-                error.file = str(path)
+                error.file = str(block.path)
                 raise
     return found
 
 
-def _synonyms(path: Path, block: Mapping[str, Any]) -> dict[str, str]:
+def _synonyms(block: Entry) -> dict[str, str]:
     synonyms: dict[str, str] = {}
-    for word, others in block.items():
-        for other in _texts(path, f"synonyms.{word}", others):
-            if other in synonyms or other in block:
-                raise _wrong(path, f"synonyms.{word}", other, rule="a word stands once")
+    for word in block.values:
+        for other in block.texts(word):
+            if other in synonyms or other in block.values:
+                raise block.wrong(word, "a word stands once", found=other)
             synonyms[other] = word
     return synonyms
 
 
-def _vocabularies(path: Path, block: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    columns = {column.name for domain in DOMAINS.values() for column in domain.columns}
-    found = {}
-    for column, names in block.items():
-        if column not in columns:
-            raise _unknown(path, f"vocabularies.{column}", column, columns)
-        found[column] = _texts(path, f"vocabularies.{column}", names)
-        for name in found[column]:
-            if not (path.parent / "mappings" / f"{name}.yml").is_file():
-                raise _wrong(path, f"vocabularies.{column}", name, rule="names of files in config/mappings")
+def _vocabularies(block: Entry) -> dict[str, tuple[str, ...]]:
+    known = dict.fromkeys(column.name for domain in DOMAINS.values() for column in domain.columns)
+    block.refuse_unknown(known, what="column")
+    found = {column: block.texts(column) for column in block.values}
+    for column, names in found.items():
+        for name in names:
+            if not (block.path.parent / "mappings" / f"{name}.yml").is_file():
+                raise block.wrong(column, "names of files in config/mappings", found=name)
     return found
-
-
-def _block(path: Path, key: str, value: object) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
-        raise _wrong(path, key, value, rule="a block of keys and values; keys made of digits in quotes")
-    return value
-
-
-def _texts(path: Path, key: str, value: object) -> tuple[str, ...]:
-    texts = [] if value is None else value
-    if not isinstance(texts, list) or not all(isinstance(text, str) and text.strip() for text in texts):
-        raise _wrong(path, key, value, rule="a list of texts; put what looks like a number or date in quotes")
-    return tuple(texts)
-
-
-def _unknown(path: Path, key: str, word: str, known: Iterable[str]) -> ConfigError:
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return ConfigError(
-        "unknown key",
-        file=str(path),
-        field=key,
-        rule=f"known are {', '.join(known)}",
-        hint=f"did you mean {near[0]!r}?" if near else "remove it",
-    )
-
-
-def _wrong(path: Path, key: str, found: object, *, rule: str) -> ConfigError:
-    return ConfigError(
-        "missing" if found is None else "not a value this key can have",
-        file=str(path),
-        field=key,
-        input_data=None if found is None else str(found),
-        rule=rule,
-        hint=f"correct {key} in {path.name}",
-    )

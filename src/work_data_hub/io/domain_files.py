@@ -1,6 +1,5 @@
 """The four files of a domain in a checkout: where they go, and writing them all or none."""
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 from work_data_hub.errors import ConfigError, UsageError
 from work_data_hub.io.config_files import SOURCES_FILE, load_sources
 from work_data_hub.io.schema_head import expected_head, schema_folder
+from work_data_hub.io.whole_files import make_file, replace_file
 
 _NUMBERED = re.compile(r"(\d{4})_\w+\.py")
 _DOMAINS = re.compile(r"\ufeff?domains:\s*(#.*)?$")
@@ -127,32 +127,20 @@ def write_all(files: DomainFiles, texts: Mapping[Path, str]) -> None:
 
 def _make(path: Path, text: str) -> None:
     """Write a file that must not be there, whole."""
-    part = _part(path)
     try:
-        part.write_bytes(text.encode())
-        os.link(part, path)
+        make_file(path, text.encode())
     except FileExistsError:
         raise UsageError("the file is there already", file=str(path), hint="choose another name, or edit it") from None
     except OSError as error:
         raise _unwritable(path, error) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _replace(path: Path, content: bytes) -> None:
-    part = _part(path)
     try:
-        part.write_bytes(content)
-        part.chmod(path.stat().st_mode & 0o777)
-        part.replace(path)
+        with replace_file(path) as part:
+            part.write_bytes(content)
     except OSError as error:
         raise _unwritable(path, error) from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _part(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 def _unwritable(path: Path, error: OSError) -> ConfigError:

@@ -18,8 +18,7 @@ from work_data_hub.domain.reference_rules import (
     ReferenceColumn,
 )
 from work_data_hub.domain.spec import Domain, Kind
-from work_data_hub.io.yaml_entries import Entry
-from work_data_hub.io.yaml_files import read_yaml
+from work_data_hub.io.yaml_entries import Entry, read_entry
 
 FOREIGN_KEYS_FILE = "foreign_keys.yml"
 SCHEMA_VERSION = "1.2"
@@ -50,17 +49,11 @@ def load_references(config_dir: Path, domains: Mapping[str, Domain]) -> dict[str
 
     Raises ConfigError naming file and key for whatever a run could not follow.
     """
-    path = config_dir / FOREIGN_KEYS_FILE
-    root = Entry(path=path, place="", values=read_yaml(path))
+    root = read_entry(config_dir / FOREIGN_KEYS_FILE)
     root.refuse_unknown(("schema_version", "precedence", "domains"))
-    if root.values.get("schema_version") != SCHEMA_VERSION:
-        raise root.wrong("schema_version", f'"{SCHEMA_VERSION}", in quotes')
+    root.require("schema_version", SCHEMA_VERSION)
     blocks = root.block("domains")
-    for name in blocks.values:
-        if name not in domains:
-            raise blocks.wrong(
-                name, f"one of {', '.join(domains)}", found=name, known=domains, message="unknown domain"
-            )
+    blocks.refuse_unknown(domains, what="domain")
     rules = {name: _ordered(blocks.block(name), domains[name]) for name in blocks.values}
     described = _describers(root, rules, domains)
     return {name: tuple(_described(rule, described) for rule in rules.get(name, ())) for name in domains}

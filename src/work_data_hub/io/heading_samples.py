@@ -7,9 +7,9 @@ from pathlib import Path
 
 from work_data_hub.domain.heading_signals import Sheet, SheetColumn
 from work_data_hub.domain.source import SheetChoice
-from work_data_hub.domain.text import is_blank
+from work_data_hub.domain.text import fold, is_blank
 from work_data_hub.errors import NoDataRows
-from work_data_hub.io.headings import HeadingRow, fold
+from work_data_hub.io.headings import HeadingRow
 from work_data_hub.io.preflight import Workbook, inspect
 from work_data_hub.io.readers import choose_sheet, filled_rows
 from work_data_hub.io.sheet_scan import HEAD_ROWS, HeadRow

@@ -1,15 +1,12 @@
 """Which column of a sheet is which declared column, told by the headings."""
 
-import re
-import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from work_data_hub.domain.spec import Domain
+from work_data_hub.domain.text import fold
 from work_data_hub.errors import HeadingsDuplicated, HeadingsMissing
 from work_data_hub.io.cell_address import address, column_letter
-
-_BLANKS = re.compile(r"[\s\u200b\ufeff]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +29,6 @@ class Layout:
     def letters(self) -> dict[str, str]:
         """Declared name → the sheet's column letter."""
         return {name: column_letter(column) for name, column in self.columns.items()}
-
-
-def fold(heading: str) -> str:
-    """Return the form in which headings are compared: one width, one case, no white space."""
-    return _BLANKS.sub("", unicodedata.normalize("NFKC", heading)).casefold()
 
 
 def known_headings(domain: Domain, *, accepted: Mapping[str, Collection[str]]) -> dict[str, str]:

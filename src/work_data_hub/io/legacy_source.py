@@ -12,9 +12,9 @@ import pyarrow.csv
 from psycopg2 import sql
 
 from work_data_hub.domain.reference_sync import LegacySource, SyncJob
-from work_data_hub.domain.sync_rows import SourceRows
-from work_data_hub.errors import ConfigError, HeadingsMissing, NoDataRows, SourceError, WarehouseError
-from work_data_hub.io.postgres import Connection, Cursor, connect, read_only
+from work_data_hub.domain.sync_rows import SourceRows, refuse_missing_columns
+from work_data_hub.errors import ConfigError, NoDataRows, SourceError, WarehouseError
+from work_data_hub.io.postgres import Connection, Cursor, connect, driver_message, read_only
 from work_data_hub.io.queries import query
 
 VARIABLES = "WDH_LEGACY__HOST, WDH_LEGACY__USER, WDH_LEGACY__PASSWORD and WDH_LEGACY__DB, or WDH_LEGACY__URI"
@@ -80,9 +80,8 @@ def _legacy_errors() -> Iterator[None]:
     try:
         yield
     except psycopg2.Error as error:
-        message = error.diag.message_primary or " ".join(str(error).split()) or type(error).__name__
         raise WarehouseError(
-            f"the legacy database: {message}",
+            f"the legacy database: {driver_message(error)}",
             operation="read the legacy database",
             hint="nothing was written; check that database and the rights of WDH_LEGACY__USER",
         ) from error
@@ -98,16 +97,7 @@ def _source_types(cursor: Cursor, job: SyncJob, source: LegacySource) -> dict[st
             field=f"jobs.{job.name}.source",
             hint="correct schema and table in reference_sync.yml, or the database of WDH_LEGACY__DB",
         )
-    asked = [*job.columns, *([job.changed_at] if job.changed_at else [])]
-    missing = [name for name in asked if name not in types]
-    if missing:
-        raise HeadingsMissing(
-            f"lacks the columns {', '.join(missing)}",
-            file=str(source),
-            field=missing[0],
-            rule=f"columns there: {', '.join(types)}",
-            hint=f"correct `columns` of {job.name} in reference_sync.yml",
-        )
+    refuse_missing_columns(job, there=types, label=str(source))
     return types
 
 

@@ -105,11 +105,16 @@ def warehouse_errors() -> Iterator[None]:
 
 def warehouse_error(error: psycopg2.Error) -> WarehouseError:
     """The driver's error in our words: the server's message, the table and column, and what to do."""
-    message = error.diag.message_primary or " ".join(str(error).split()) or type(error).__name__
+    message = driver_message(error)
     if isinstance(error, _DRIFT):
         return SchemaDrift(message, hint="`wdh db check` shows what differs, `wdh db migrate` brings it up to date")
     hint = next((hint for kind, hint in _HINTS if isinstance(error, kind)), None)
     return WarehouseError(message, field=error.diag.column_name, hint=hint)
+
+
+def driver_message(error: psycopg2.Error) -> str:
+    """The server's message on one line; the driver's own where no server spoke."""
+    return error.diag.message_primary or " ".join(str(error).split()) or type(error).__name__
 
 
 def plain_url(url: str) -> str:

@@ -6,8 +6,9 @@ from pathlib import Path
 from work_data_hub.domain.bronze import Bronze, joined
 from work_data_hub.domain.source import SheetChoice
 from work_data_hub.domain.spec import Domain
+from work_data_hub.domain.text import fold
 from work_data_hub.errors import NoDataRows, SheetMissing, UnreadableWorkbook
-from work_data_hub.io.headings import HeadingRow, fold, known_headings, lay_out
+from work_data_hub.io.headings import HeadingRow, known_headings, lay_out
 from work_data_hub.io.preflight import Workbook, inspect
 from work_data_hub.io.sheet_cells import SheetPlace, read_cells
 from work_data_hub.io.sheet_scan import HeadRow, cell_texts, scan_sheet

@@ -10,8 +10,8 @@ import pandas as pd
 import yaml
 
 from work_data_hub.domain.reference_sync import FileSource, SyncJob
-from work_data_hub.domain.sync_rows import SourceRows
-from work_data_hub.errors import ConfigError, HeadingsDuplicated, HeadingsMissing, NoDataRows, SourceError
+from work_data_hub.domain.sync_rows import SourceRows, refuse_missing_columns
+from work_data_hub.errors import ConfigError, HeadingsDuplicated, NoDataRows, SourceError
 from work_data_hub.io.yaml_files import read_yaml
 
 _ROOT_KEYS = ("version", "rows")
@@ -36,16 +36,7 @@ def read_reference_file(config_dir: Path, job: SyncJob, source: FileSource) -> S
     lines, rows = zip(*records, strict=True) if records else ((), ())
     if not rows:
         raise NoDataRows("there are no rows", file=str(path), hint="a table is not emptied by an empty file")
-    known = {name for row in rows for name in row}
-    missing = [name for name in job.columns if name not in known]
-    if missing:
-        raise HeadingsMissing(
-            f"lacks the columns {', '.join(missing)}",
-            file=str(path),
-            field=missing[0],
-            rule=f"columns there: {', '.join(sorted(known))}",
-            hint=f"correct the file, or `columns` of {job.name} in reference_sync.yml",
-        )
+    refuse_missing_columns(job, there=dict.fromkeys(name for row in rows for name in row), label=str(path))
     frame = pd.DataFrame({name: pd.Series([row.get(name) for row in rows], dtype="string") for name in job.columns})
     return SourceRows(label=str(path), frame=frame, lines=tuple(lines))
 

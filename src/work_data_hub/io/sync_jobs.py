@@ -5,8 +5,7 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 
 from work_data_hub.domain.reference_sync import TRACKING, FileSource, LegacySource, SyncJob, SyncMode
-from work_data_hub.io.yaml_entries import Entry
-from work_data_hub.io.yaml_files import read_yaml
+from work_data_hub.io.yaml_entries import Entry, read_entry
 
 SYNC_FILE = "reference_sync.yml"
 SCHEMA_VERSION = "1.0"
@@ -17,11 +16,9 @@ _SOURCE_KEYS = {"config_file": ("type", "path"), "postgres": ("type", "schema", 
 
 def load_sync_jobs(config_dir: Path) -> tuple[SyncJob, ...]:
     """Return every job, enabled or not, in the order of the file; raise ConfigError naming file and key."""
-    path = config_dir / SYNC_FILE
-    root = Entry(path=path, place="", values=read_yaml(path))
+    root = read_entry(config_dir / SYNC_FILE)
     root.refuse_unknown(("schema_version", "jobs"))
-    if root.values.get("schema_version") != SCHEMA_VERSION:
-        raise root.wrong("schema_version", f'"{SCHEMA_VERSION}", in quotes')
+    root.require("schema_version", SCHEMA_VERSION)
     jobs = tuple(_job(block) for block in root.blocks("jobs"))
     _refuse_repeats(root, "name", [job.name for job in jobs])
     _refuse_repeats(root, "target", [job.target for job in jobs if job.enabled])

@@ -13,11 +13,12 @@ from work_data_hub.domain.heading_signals import SheetColumn
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.source import FileSelection, SheetChoice
 from work_data_hub.domain.spec import Domain
+from work_data_hub.domain.text import fold
 from work_data_hub.errors import HeadingsMissing, WorkDataHubError
 from work_data_hub.io.accepted_headings import accepted_headings, heading_words
 from work_data_hub.io.cell_address import address, column_letter
 from work_data_hub.io.heading_samples import SheetSample, sample_sheet
-from work_data_hub.io.headings import fold, known_headings, row_of_headings
+from work_data_hub.io.headings import known_headings, row_of_headings
 from work_data_hub.io.readers import read_workbooks
 from work_data_hub.io.source_files import Found, find_workbooks
 from work_data_hub.log import get_logger
