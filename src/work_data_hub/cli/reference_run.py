@@ -16,7 +16,7 @@ from work_data_hub.cli.text_table import number_lines, table_lines
 from work_data_hub.domain.reference_review import Acceptance, ReviewedTable, WaitingRow, reviewed_table
 from work_data_hub.domain.reference_sync import SyncEffect, SyncJob, SyncMode, SyncReport
 from work_data_hub.errors import UsageError, WorkDataHubError
-from work_data_hub.io.database import warehouse_url
+from work_data_hub.io.database import existing_url
 from work_data_hub.io.postgres import Connection, connect, read_only, transaction, warehouse_errors
 from work_data_hub.io.reference_review import accept_rows, count_acceptance, reviewed_tables, waiting_rows
 from work_data_hub.io.schema_head import require_head
@@ -167,7 +167,7 @@ def accept(*, table: str, keys: tuple[str, ...], execute: bool, report: str) -> 
         _refuse_unknown_keys(found, counted)
         if execute:
             accept_rows(cursor, found, counted.accepted)
-        database = describe_database(_url(settings, execute=execute))
+        database = describe_database(existing_url(settings, for_execute=execute))
     log.info("reference.accepted" if execute else "reference.planned", table=found.name, rows=len(counted.accepted))
     if report == "json":
         print(json.dumps(counted.as_json(mode="execute" if execute else "plan"), ensure_ascii=False, indent=2))
@@ -197,17 +197,10 @@ def _refuse_unknown_keys(table: ReviewedTable, counted: Acceptance) -> None:
         )
 
 
-def _url(settings: Settings, *, execute: bool) -> str:
-    url = warehouse_url(settings, for_execute=execute)
-    if url is None:
-        raise UsageError("there is no database to look at", hint="set DATABASE_URL, or run wdh db start")
-    return url
-
-
 @contextmanager
 def _warehouse(settings: Settings, *, execute: bool) -> Iterator[Connection]:
     """A connection to the warehouse at the expected migration."""
-    url = _url(settings, execute=execute)
+    url = existing_url(settings, for_execute=execute)
     with warehouse_errors(), closing(connect(url, application_name="wdh reference")) as connection:
         require_head(connection)
         yield connection

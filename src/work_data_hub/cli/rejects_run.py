@@ -13,8 +13,7 @@ from work_data_hub.cli.doors import open_door
 from work_data_hub.cli.text_table import short_text, table_lines
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.rules import RULES
-from work_data_hub.errors import WarehouseError
-from work_data_hub.io.database import warehouse_url
+from work_data_hub.io.database import existing_url
 from work_data_hub.io.postgres import connect, warehouse_errors
 from work_data_hub.io.quarantine_store import StandingReject, standing_rejects
 from work_data_hub.io.schema_head import require_head
@@ -40,10 +39,7 @@ def run_rejects(*, domain: str, period: str, report: str) -> None:
 
 
 def _rows(settings: Settings, domain: str | None, month: Period | None) -> list[StandingReject]:
-    url = warehouse_url(settings, for_execute=False)
-    if url is None:
-        raise WarehouseError("there is no database to ask", hint="wdh db start, or set DATABASE_URL")
-    with warehouse_errors(), closing(connect(url, application_name="wdh rejects")) as connection:
+    with warehouse_errors(), closing(connect(existing_url(settings), application_name="wdh rejects")) as connection:
         require_head(connection)
         return standing_rejects(connection, domain=domain, period=month.first_day if month else None)
 

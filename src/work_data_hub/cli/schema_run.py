@@ -9,7 +9,7 @@ from work_data_hub.cli.explanations import explanations
 from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.domain.tables import create_table_text
 from work_data_hub.errors import ConfigError, SchemaDrift, UsageError
-from work_data_hub.io.database import warehouse_url
+from work_data_hub.io.database import existing_url
 from work_data_hub.io.postgres import connect
 from work_data_hub.io.schema_drift import drift
 
@@ -21,10 +21,7 @@ def print_create_table(domain: str) -> None:
 
 def check_drift() -> None:
     """Print `as declared` for each table, or raise SchemaDrift with every difference."""
-    url = warehouse_url(open_door(), for_execute=False)
-    if url is None:
-        raise UsageError("there is no database to compare with", hint="set DATABASE_URL, or run wdh db start")
-    connection = connect(url, application_name="wdh schema check")
+    connection = connect(existing_url(open_door()), application_name="wdh schema check")
     try:
         differences = [line for domain in DOMAINS.values() for line in drift(connection, domain)]
     finally:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing
 
-from work_data_hub.errors import ConfigError, WarehouseError
+from work_data_hub.errors import ConfigError, UsageError, WarehouseError
 from work_data_hub.io.database_check import Finding, examine
 from work_data_hub.io.embedded_postgres import EmbeddedPostgres
 from work_data_hub.io.migrations import upgrade
@@ -30,6 +30,14 @@ def warehouse_url(settings: Settings, *, for_execute: bool) -> str | None:
     if not for_execute:
         return None
     upgrade(url)
+    return url
+
+
+def existing_url(settings: Settings, *, for_execute: bool = False) -> str:
+    """The URL to work on, as `warehouse_url` gives it; raises UsageError where there is none."""
+    url = warehouse_url(settings, for_execute=for_execute)
+    if url is None:
+        raise UsageError("there is no database to look at", hint="set DATABASE_URL, or run wdh db start")
     return url
 
 
