@@ -98,8 +98,6 @@ def test_every_step_says_what_it_does(domain: Domain) -> None:
         (1000.0, "1000"),
         ("1,000", "1000"),
         ("１，０００．５", "1000.5"),
-        ("￥1.5万", "15000"),
-        ("0.5亿", "50000000"),
         (0.1, "0.1"),
         ("0", "0"),
         ("-", None),
@@ -114,6 +112,26 @@ def test_amounts_are_read_exactly_and_placeholders_are_blank(domain: Domain, wri
     blank = Decimal(0) if domain is ANNUITY_INCOME else None
 
     assert gold(domain, AMOUNT[domain.name], **{AMOUNT[domain.name]: written}) == [Decimal(read) if read else blank]
+
+
+@pytest.mark.parametrize(
+    ("written", "yuan", "hundred_million_yuan"),
+    [
+        ("￥1.5万", "15000", "0.0002"),
+        ("0.5亿", "50000000", "0.5"),
+        ("1.25亿元", "125000000", "1.25"),
+        ("3000万", "30000000", "0.3"),
+        ("125000000元", "125000000", "1.25"),
+        ("1.25", "1.25", "1.25"),
+        ("12%", "0.12", "0.12"),
+    ],
+)
+def test_a_written_unit_is_converted_into_that_of_the_column(
+    written: str, yuan: str, hundred_million_yuan: str
+) -> None:
+    for domain in (*DETAILS, *REGISTERS):
+        expected = hundred_million_yuan if domain in REGISTERS else yuan
+        assert gold(domain, AMOUNT[domain.name], **{AMOUNT[domain.name]: written}) == [Decimal(expected)], domain.name
 
 
 @pytest.mark.parametrize("domain", [*DETAILS, *REGISTERS], ids=NAME)
@@ -518,6 +536,7 @@ def test_the_month_from_its_parts(year: str | None, month: str | None, text: str
         ("2024", "十", None, "WDH-V101", "B3"),
         ("去年", "10", None, "WDH-V101", "A3"),
         (None, None, "soon", "WDH-V101", "H3"),
+        ("2024", "10", "202409", "WDH-V101", "H3"),
         (None, "10", None, "WDH-V102", "A3"),
         ("2024", None, None, "WDH-V102", "B3"),
     ],

@@ -6,7 +6,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from work_data_hub.domain.identity.cascade import MATCHERS, Identified, IdentityBook, Matcher, identify
+from work_data_hub.domain.identity.cascade import MATCHERS, Identified, IdentityBook, Matcher, identify, unusable_ids
 from work_data_hub.domain.identity.names import normalise_name
 from work_data_hub.domain.identity.temporary import is_temporary, temporary_id
 from work_data_hub.errors import ConfigError
@@ -185,3 +185,14 @@ def test_the_delivered_overrides_make_a_book() -> None:
     assert (len(book.plan_overrides), len(book.name_overrides)) == (10, 5)
     assert book.plan_overrides["SC007"] == "602790403"
     assert book.name_overrides[normalise_name("平安-中信锦绣人生企业年金计划保留计划(受托)")] is None
+
+
+def test_what_cannot_be_an_id_is_none_and_an_inner_space_is_no_other_customer() -> None:
+    written = ["待查", "61481 0477", "IN0123456789ABCDEF", "614810477/2", "c-1", None]
+    frame = found(客户名称=["甲公司"] * 6, 公司代码=written).frame
+
+    assert frame["company_id"].tolist()[1] == "614810477"
+    assert frame["company_id"].tolist()[4] == "C-1"
+    assert frame["_identity_source"].tolist()[0] == "temporary_id"
+    assert frame["_identity_source"].tolist()[2:4] == ["temporary_id", "temporary_id"]
+    assert unusable_ids(pd.Series(written, dtype="string")).tolist() == [True, False, True, True, False, False]

@@ -18,6 +18,7 @@ class Kind(StrEnum):
     FLAG = "flag"
 
 
+_UNIT_POWERS = {"万元": 4, "亿元": 8}
 NUMBER_KINDS = frozenset({Kind.MONEY, Kind.RATE, Kind.COUNT})
 
 
@@ -45,6 +46,11 @@ class Column:
     highest: Decimal | None = None
     unit: str = ""
     note: str = ""
+
+    @property
+    def unit_power(self) -> int:
+        """The power of ten of the column's unit in 元."""
+        return _UNIT_POWERS.get(self.unit, 0)
 
     @property
     def is_number(self) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -79,7 +80,8 @@ def _parse_numbers(column: Column, bronze: Bronze) -> tuple[pd.Series, Findings]
     units, too_large = units_of_floats(values, scale=column.scale)
     texts = bronze.texts[bronze.texts["column"] == column.name]
     at = texts["position"].to_numpy(dtype="int64")
-    numbers, unreadable = parse_distinct(texts["text"], parse_number, dtype=object)
+    read = partial(parse_number, unit_power=column.unit_power)
+    numbers, unreadable = parse_distinct(texts["text"], read, dtype=object)
     for position, number in zip(at, numbers, strict=True):
         null[position] = number is None
         if number is not None:

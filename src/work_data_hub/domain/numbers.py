@@ -34,7 +34,7 @@ _RULES = (
 _OTHERWISE = "a number such as -1,234.50, (100), 1.5万 or 12%"
 
 
-def parse_number(text: str) -> Decimal | None:
+def parse_number(text: str, *, unit_power: int = 0) -> Decimal | None:
     """Return the exact number that the text writes, None for a placeholder.
 
     Read are digits, points, signs and commas of both widths; commas only where they part
@@ -43,26 +43,30 @@ def parse_number(text: str) -> Decimal | None:
     亿, 亿元 or % behind (12% is 0.12); one minus or plus before or behind, or parentheses
     for a negative; an exponent up to two digits. Spaces may stand anywhere but between
     digits. Raises ValueError, its message the rule that is broken.
+
+    A written unit is converted into that of the column, 10 ** `unit_power` 元: 1.5亿 in a column of
+    亿元 (8) is 1.5. A bare number is in the column's unit already.
     """
     if is_blank(text):
         return None
     written = _LOOSE_SPACE.sub("", " ".join(narrow(text).replace("−", "-").split()))
     found = _NUMBER.fullmatch(written)
-    marks = _read_marks(found["lead"], found["tail"]) if found else None
+    marks = _read_marks(found["lead"], found["tail"], unit_power) if found else None
     if found is None or marks is None:
         raise ValueError(_broken_rule(written))
     sign, power = marks
     return _exact(sign, found["whole"], found["fraction"], int(found["exponent"] or 0) + power)
 
 
-def _read_marks(lead: str, tail: str) -> tuple[str, int] | None:
+def _read_marks(lead: str, tail: str, unit_power: int) -> tuple[str, int] | None:
     """Return sign and power of ten of the marks around the digits, None when they contradict."""
     bare, currencies = re.subn(f"[{_CURRENCY}]", "", f"{lead}#{tail}")
     unit = _UNIT.search(bare)
     frame = _UNIT.sub("", bare, count=1)
     if currencies > 1 or frame not in _SIGN:
         return None
-    return _SIGN[frame], _POWER_OF_TEN[unit[0] if unit else ""]
+    written = unit[0] if unit else ""
+    return _SIGN[frame], _POWER_OF_TEN[written] - (unit_power if written not in ("", "%") else 0)
 
 
 def _exact(sign: str, whole: str, fraction: str | None, exponent: int) -> Decimal:

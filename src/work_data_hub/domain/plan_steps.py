@@ -1,5 +1,7 @@
 """Steps about plans: the sponsor of a single plan, and plan codes from open contracts."""
 
+import hashlib
+
 import pandas as pd
 
 from work_data_hub.domain.distinct import map_distinct
@@ -73,6 +75,14 @@ def complete_plan(column: str, *, company: str, product_line: str, plan_type: st
 def needs_open_plans(domain: Domain) -> bool:
     """Say whether a step of the domain looks plans up in open contracts."""
     return any(step.needs_open_plans for step in domain.steps)
+
+
+def digest_of(open_plans: pd.DataFrame | None) -> str:
+    """Sixteen hex digits that change with any open contract; empty where there is none."""
+    if open_plans is None or open_plans.empty:
+        return ""
+    lines = open_plans.astype("string").sort_values(list(open_plans.columns)).to_csv(index=False)
+    return hashlib.sha256(lines.encode()).hexdigest()[:16]
 
 
 def _real_name(written: str) -> str | None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from work_data_hub.domain.distinct import map_distinct
 from work_data_hub.domain.findings import Rejected, counted
-from work_data_hub.domain.identity.cascade import identify
+from work_data_hub.domain.identity.cascade import identify, unusable_ids
 from work_data_hub.domain.identity.names import normalise_names
 from work_data_hub.domain.pipelines import PipelineContext
 from work_data_hub.domain.run import IDENTITY_CONFIDENCE, IDENTITY_SOURCE, RefineRun
@@ -231,6 +231,8 @@ def identify_company(target: str, *, plan: str | None, customer: str, existing: 
     def apply(rows: pd.DataFrame, context: PipelineContext) -> pd.DataFrame:
         found = identify(rows, book=run_of(context).book, plan=plan, customer=customer, existing=existing)
         context.findings.append(found)
+        if existing and (wrong := unusable_ids(rows[existing])).any():
+            context.findings.append(counted(f"unusable {existing}", rows.loc[wrong, existing]))
         return rows.assign(
             **{
                 target: found.frame["company_id"],

@@ -27,9 +27,9 @@ _BETWEEN = "\x1f"
 def month_from_parts(target: str, *, year: str, month: str, text: str) -> Step:
     """Write each row's month into `target`: from `year` and `month`, or from `text` where one of them is blank.
 
-    年, 月, / and - around the numbers are dropped. What cannot be read is rejected at the cell that
-    cannot; a row without a month at its first blank cell. Raises HeadingsMissing where the sheet has
-    neither `text` nor both numbers.
+    年, 月, / and - around the numbers are dropped. Where both stand they must agree. What cannot be read
+    is rejected at the cell that cannot; a row without a month at its first blank cell. Raises
+    HeadingsMissing where the sheet has neither `text` nor both numbers.
     """
     parts = (year, month, text)
 
@@ -128,9 +128,20 @@ def _read_parts(together: str) -> date | None:
     year, month, text = together.split(_BETWEEN)
     if is_blank(year) or is_blank(month):
         day = parse_day(text)
-    else:
-        day = parse_day(f"{_digits(year)}年{_month_number(month)}月")
-    return day and day.replace(day=1)
+        return day and day.replace(day=1)
+    day = parse_day(f"{_digits(year)}年{_month_number(month)}月")
+    if day and _names_another(text, day):
+        raise ValueError("one month, however it is written")
+    return day
+
+
+def _names_another(text: str, day: date) -> bool:
+    """Whether the text names a month, and another one."""
+    try:
+        named = parse_day(text)
+    except ValueError:
+        return False
+    return named is not None and named.replace(day=1) != day
 
 
 def _month_number(month: str) -> int:
@@ -151,7 +162,9 @@ def _digits(written: str) -> str:
 def _at_fault(year: str, month: str, text: str, *, given: tuple[bool, bool, bool]) -> int:
     """Which of the three cells to mend: the one that cannot be read, or the first blank one the sheet has."""
     if not is_blank(year) and not is_blank(month):
-        return 0 if _is_month(month) else 1
+        if not _is_month(month):
+            return 1
+        return 0 if is_blank(text) or not _digits(year).isdecimal() else 2
     if not is_blank(text):
         return 2
     return next(at for at, cell in enumerate((year, month, text)) if given[at] and is_blank(cell))

@@ -1,5 +1,6 @@
 """Which company a row belongs to: named matchers asked in order, the first answer counts."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
@@ -19,6 +20,8 @@ COMPANY_ID, SOURCE, CONFIDENCE = "company_id", "_identity_source", "_identity_co
 EXCLUDED, UNRESOLVED = "excluded", "unresolved"
 
 _NOT_AN_ID = frozenset({"N", "0"})
+# Words such as 待查 stand where an id belongs; so does what only looks like a temporary id.
+_AN_ID = re.compile(r"(?!IN[A-Z0-9]{16}$)[A-Z0-9][A-Z0-9_-]*")
 _NOT_A_CUSTOMER = "0"
 
 
@@ -150,15 +153,27 @@ def _clean(raw: pd.DataFrame) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
+def unusable_ids(written: pd.Series) -> pd.Series:
+    """Return which cells hold something that is neither an id, nor a temporary one, nor a placeholder."""
+    texts = written.astype("string")
+    wrong = {text for text in texts.dropna().unique() if _is_unusable(text)}
+    return texts.isin(list(wrong))
+
+
+def _is_unusable(written: str) -> bool:
+    text = "".join(written.split()).upper()
+    return not (is_blank(text) or text in _NOT_AN_ID or is_temporary(text)) and not _AN_ID.fullmatch(text)
+
+
 def _real_ids(written: pd.Series) -> pd.Series:
     """Return the ids in capitals, null for what is no id or only stands in for one."""
-    ids = written.str.strip().str.upper()
+    ids = written.str.replace(r"\s+", "", regex=True).str.upper()
     real = {text: text for text in ids.dropna().unique() if not _stands_for_no_id(text)}
     return ids.map(real).astype("string")
 
 
 def _stands_for_no_id(text: str) -> bool:
-    return is_blank(text) or text in _NOT_AN_ID or is_temporary(text)
+    return is_blank(text) or text in _NOT_AN_ID or is_temporary(text) or not _AN_ID.fullmatch(text)
 
 
 def _ask(keys: pd.DataFrame, book: IdentityBook, matchers: tuple[Matcher, ...]) -> pd.DataFrame:
