@@ -2,6 +2,7 @@
 
 WorkDataHubError                                                     exit 1
 ├── Unexpected          a fault of the program itself                exit 1
+├── Interrupted         Ctrl-C, or a signal to end               exit 130
 ├── ConfigError         a setting, YAML file or declaration is wrong exit 2
 │   └── UsageError      the command line asks for the impossible     exit 2
 ├── SourceError         the input cannot be used                     exit 3
@@ -98,6 +99,22 @@ class Unexpected(WorkDataHubError):
         return cls(type(bug).__name__, domain=domain, hint="run it again with --debug and report what it shows")
 
 
+NOTHING_UNFINISHED = "interrupted; nothing of an unfinished load was written"
+
+
+class Interrupted(WorkDataHubError):
+    """The run was asked to end.
+
+    The transaction of the domain that was under way was rolled back: its month is as before. Domains of the
+    same call that were loaded before it stay loaded, and stand in the report. Run the command again.
+    """
+
+    exit_code = 130
+
+    def __str__(self) -> str:
+        return self.message
+
+
 class ConfigError(WorkDataHubError):
     """A setting, YAML file or declaration is wrong.
 
@@ -175,7 +192,8 @@ class HeadingsMissing(SourceError):
     A column that must be there was not recognised, so the file is refused rather than loaded with an empty
     column. Where another heading looks like the missing one, it is proposed with a confidence and the
     reasons; nothing is taken over until somebody accepts it with `wdh domain accept-heading`, or mends the
-    workbook.
+    workbook. A column that may be missing is treated the same way while an unknown heading looks like its new
+    name; `wdh domain ignore-heading` says that it is something else.
     """
 
 
@@ -190,8 +208,11 @@ class HeadingsDuplicated(SourceError):
 class NoDataRows(SourceError):
     """The sheet is empty or has headings only.
 
-    An empty delivery would empty the month. Check that this is the right sheet and the final file.
+    An empty delivery would empty the month. Check that this is the right sheet and the final file. Of several
+    sheets that belong together, one may have headings only: that is said, and the others are read.
     """
+
+    has_headings = False
 
 
 class WrongMonth(SourceError):
@@ -225,10 +246,10 @@ class ShrinkRefused(DataError):
 class TotalsDiffer(DataError):
     """A total is not the sum of its rows.
 
-    A row named 合计, 小计, 总计 or 汇总 is never loaded; what it states is compared with the rows it stands for,
-    as parsed, as cleaned and as the warehouse would hold them. A row is missing, stands twice or was changed
-    after the total was made: correct the rows or the total. How far the two may be apart is `totals_tolerance`
-    of the domain in `config/data_sources.yml`. Nothing was loaded.
+    A row that only adds up others (合计, 小计, 总计 and the like) is never loaded; what it states is compared with
+    the rows it stands for, as parsed, as cleaned and as the warehouse would hold them. A row is missing,
+    stands twice or was changed after the total was made: correct the rows or the total. How far the two may
+    be apart is `totals_tolerance` of the domain in `config/data_sources.yml`. Nothing was loaded.
     """
 
 

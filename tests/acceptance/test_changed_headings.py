@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from openpyxl import load_workbook
+from openpyxl.utils import get_column_letter
 from tests.hub import DOMAIN, PROJECT, Hub
 
 from work_data_hub.domain.bronze import Bronze
@@ -15,8 +16,8 @@ from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.sample.layouts import LAYOUTS, PERFORMANCE
 from work_data_hub.errors import HeadingsMissing
-from work_data_hub.io.accepted_headings import accept_heading
 from work_data_hub.io.config_files import source_for
+from work_data_hub.io.heading_edits import accept_heading, ignore_heading
 from work_data_hub.io.sample_drop import SampleDrop, write_sample_drop
 from work_data_hub.io.source_files import find_workbooks
 from work_data_hub.orchestration.heading_drift import read_with_headings
@@ -141,6 +142,29 @@ def test_the_command_refuses_what_cannot_be(own_hub: Hub, arguments: tuple[str, 
 
 
 @pytest.mark.integration
+def test_a_heading_is_ignored_by_its_command(own_hub: Hub) -> None:
+    drop = own_hub.sample(rows=100)
+    file = drop.sheet(DOMAIN, "V2").file
+    book = load_workbook(file)
+    headings = {cell.value: cell for cell in book[SHEET][1]}
+    headings["供款"].value = "供款 金额"
+    book.save(file)
+
+    refused = own_hub.etl(DATABASE_URL="")
+    command = refused.domain["error"]["hint"].partition("if it is something else: ")[2]
+    ignored, again = (own_hub.wdh(*shlex.split(command)[1:]) for _ in range(2))
+    planned = own_hub.etl(DATABASE_URL="")
+    removed = own_hub.wdh(*shlex.split(command)[1:], "--remove")
+
+    assert (refused.code, ignored.code, planned.code) == (3, 0, 0)
+    assert "供款 金额 is now ignored" in ignored.stdout
+    assert "nothing changed" in again.stdout
+    assert planned.domain["quality"]["warnings"] == ["headings missing, their columns stay empty: 供款"]
+    assert "is no longer ignored" in removed.stdout
+    assert own_hub.etl(DATABASE_URL="").code == 3
+
+
+@pytest.mark.integration
 def test_moved_columns_load_as_before(own_hub: Hub) -> None:
     rows = own_hub.sample().sheet(DOMAIN, "V2").rows
     own_hub.etl("--execute")
@@ -198,17 +222,120 @@ def test_headings_that_are_ignored_on_purpose_are_no_candidates(place: Workplace
 
 
 @pytest.mark.unit
-def test_an_optional_column_under_another_name_is_a_warning(place: Workplace) -> None:
+@pytest.mark.parametrize("months", [("202409",), ()], ids=["last month", "no last month"])
+def test_an_optional_column_under_another_name_is_refused(place: Workplace, months: tuple[str, ...]) -> None:
+    for month in months:
+        sample(place, month)
+    edit(sample(place), renamed(供款="供款 金额"))
+
+    error = refusal(place)
+
+    assert error.message.startswith(
+        "lacks 供款; unknown headings: 供款 金额 (L1); 供款 金额 (L1) may be 供款, confidence 0."
+    )
+    assert (error.cell, error.field, error.exit_code) == ("L1", "供款", 3)
+    assert error.hint == (
+        "if that is meant: wdh domain accept-heading annuity_performance 供款 '供款 金额'; "
+        "if it is something else: wdh domain ignore-heading annuity_performance '供款 金额'"
+    )
+
+
+@pytest.mark.unit
+def test_each_sheet_has_to_have_its_own_columns(place: Workplace) -> None:
+    drop, sheet = sample(place, domain="annual_award"), "企年投资中标(空白)"
+    file = next(one.file for one in drop.sheets if one.domain == "annual_award")
+    book = load_workbook(file)
+    next(cell for cell in book[sheet][1] if cell.value == "年缴规模").value = "年缴费规模"
+    book.save(file)
+
+    error = refusal(place, "annual_award")
+
+    assert (error.sheet, error.field) == (sheet, "年缴规模")
+    assert "accept-heading annual_award 年缴规模 年缴费规模" in str(error.hint)
+
+
+@pytest.mark.unit
+def test_an_optional_column_whose_likely_heading_is_ignored_is_empty(place: Workplace) -> None:
     sample(place, "202409")
-    edit(sample(place), renamed(供款="供款 金额", 当期收益率="流失", 流失="当期收益率", 子企业号="批次"))
+    edit(sample(place), renamed(供款="供款 金额"))
+    ignore_heading(place.config_dir, domain=DOMAINS[DOMAIN], heading="供款金额")
 
     bronze, remarks = read(place)
 
     assert "供款" not in bronze.frame.columns
-    command = "if that is meant: wdh domain accept-heading annuity_performance 供款 '供款 金额'"
-    assert any(words.startswith("供款 金额 (L1) may be 供款, confidence 0.") and command in words for words in remarks)
-    assert "headings that last month's file did not have: 供款 金额 (L1), 批次 (T1)" in remarks
+    assert (bronze.unknown_headings, remarks) == ((), ())
+
+
+@pytest.mark.unit
+def test_a_required_and_an_optional_heading_are_refused_together(place: Workplace) -> None:
+    sample(place, "202409")
+    edit(sample(place), renamed(供款="供款 金额", 期末资产规模="期末规模"))
+
+    error = refusal(place)
+
+    assert "lacks 期末资产规模, 供款" in error.message
+    assert error.field == "期末资产规模"
+    assert "ignore-heading annuity_performance '供款 金额'" in str(error.hint)
+    assert "ignore-heading annuity_performance 期末规模" not in str(error.hint)
+
+
+@pytest.mark.unit
+def test_an_optional_amount_in_another_unit_is_refused(place: Workplace) -> None:
+    edit(sample(place), renamed(供款="供款（万元）"))
+
+    error = refusal(place)
+
+    assert "but it is in 万元, the column in 元" in error.message
+    assert error.hint == "if it is something else: wdh domain ignore-heading annuity_performance '供款（万元）'"
+
+
+@pytest.mark.unit
+def test_a_column_that_is_not_kept_is_refused_under_another_name_too(place: Workplace) -> None:
+    edit(sample(place, "202409"), renamed(子企业名称="公司代码"))
+    edit(sample(place), renamed(子企业名称="公司编号"))
+
+    assert "公司编号 (U1) may be 公司代码" in refusal(place).message
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [("公司代码", ("headings missing that last month's file had: 公司代码",)), ("子企业名称", ())],
+)
+def test_a_column_that_is_not_kept_is_missed_where_last_month_had_it(
+    place: Workplace, last: str, said: tuple[str, ...]
+) -> None:
+    edit(sample(place, "202409"), renamed(子企业名称=last))
+    sample(place)
+
+    assert read(place)[1] == said
+
+
+@pytest.mark.unit
+def test_without_proposals_what_is_new_and_moved_is_told(place: Workplace) -> None:
+    sample(place, "202409")
+    edit(sample(place), renamed(当期收益率="流失", 流失="当期收益率", 集团企业客户名称="ZZ"))
+
+    _, remarks = read(place)
+
     assert "columns that stand elsewhere than last month, read as usual: 当期收益率 Q → N, 流失 N → Q" in remarks
+
+
+@pytest.mark.unit
+def test_values_below_a_blank_heading_are_told(place: Workplace) -> None:
+    drop = sample(place)
+    file = drop.sheet(DOMAIN, "V1").file
+    book = load_workbook(file)
+    wide = book[SHEET].max_column + 2
+    for row in (2, 3, 5):
+        book[SHEET].cell(row, wide, "丢失")
+    book.save(file)
+
+    (remark,) = read(place)[1]
+
+    assert remark.endswith(
+        f"{SHEET}: column {get_column_letter(wide)} has no heading and 3 filled cells; it was not read"
+    )
 
 
 @pytest.mark.unit

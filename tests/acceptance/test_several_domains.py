@@ -1,12 +1,18 @@
 """One call, several domains: their order, their isolation, one summary, and several files in one load."""
 
+import json
+import os
 import shutil
+import signal
+import subprocess
+import time
 from dataclasses import replace
 from datetime import date
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 from psycopg2 import sql
 from tests.hub import PROJECT, Answer, Hub
@@ -142,3 +148,70 @@ def newest(written: SampleDrop, domain: str) -> str:
 def total(hub: Hub, table: str, column: str) -> object:
     statement = sql.SQL("select coalesce(sum({}), 0) from {}")
     return hub.query(statement.format(sql.Identifier(column), sql.Identifier(*table.split("."))))[0][0]
+
+
+def test_a_copy_under_another_name_is_refused_instead_of_loaded_twice(hub: Hub) -> None:
+    written = drop(hub, only=["annuity_performance"], versions=["V1"])
+    file = written.sheet("annuity_performance").file
+    shutil.copy(file, file.with_name(f"z{file.name}"))
+
+    answer = hub.etl("--execute", "--max-files", "2")
+
+    assert answer.code == 3
+    assert "a copy of" in answer.domain["error"]["message"]
+    assert hub.counts()["business.规模明细"] == 0
+
+
+def test_ctrl_c_between_domains_says_what_is_loaded(hub: Hub) -> None:
+    drop(hub)
+    write_sample_drop(hub.data, period="202410", rows=20_000, only=["annuity_performance"])
+    process = subprocess.Popen(
+        hub.command("etl", "--all-domains", "--period", "202410", "--execute", "--report", "json"),
+        env=hub.environment(),
+        cwd=hub.home,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not hub.query("select 1 from public.pipeline_executions where pipeline_name = 'annuity_performance'"):
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGINT)
+    stdout, stderr = process.communicate()
+
+    report = json.loads(stdout)
+    assert (process.returncode, report["status"], report["error"]["code"]) == (130, "partial", 130), stderr
+    assert [(domain["domain"], domain["status"]) for domain in report["domains"]] == [
+        ("annual_award", "loaded"),
+        ("annual_loss", "loaded"),
+    ]
+    assert hub.counts()["business.规模明细"] == 0
+
+
+def test_new_contracts_are_new_input_for_a_register(hub: Hub) -> None:
+    drop(hub)
+    register = ["etl", "--domains", "annual_award", "--period", "202410", "--execute", "--report", "json"]
+    first = hub.wdh(*register)
+    company = hub.query("select company_id from customer.中标客户明细 where 年金计划号 like 'AN%' limit 1")[0][0]
+    connection = psycopg2.connect(hub.url)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            "create table customer.customer_plan_contract (company_id varchar(50), plan_code varchar(50),"
+            " product_line_code varchar(20), valid_from date, valid_to date default '9999-12-31')"
+        )
+        cursor.execute(
+            "insert into customer.customer_plan_contract (company_id, plan_code, product_line_code, valid_from)"
+            " select %s, 'S7777', line, '2024-09-30' from unnest(array['PL201', 'PL202']) as line",
+            (company,),
+        )
+    connection.close()
+
+    second, third = hub.wdh(*register), hub.wdh(*register)
+
+    assert (first.domain["status"], second.domain["status"], third.domain["status"]) == (
+        "loaded",
+        "loaded",
+        "unchanged",
+    )
+    assert "completed 年金计划号" in second.domain["quality"]
+    assert hub.query("select count(*) > 0 from customer.中标客户明细 where 年金计划号 = 'S7777'") == [(True,)]

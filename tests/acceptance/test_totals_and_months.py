@@ -120,8 +120,84 @@ def test_a_total_over_rejected_rows_is_shown_and_loads_with_a_tolerance(hub: Hub
 
     assert answer.code == 0, answer.stderr
     (shown,) = [control for control in controls(answer) if control["explanation"]]
-    assert (shown["cell"], shown["explanation"]) == ("P304", "3 of its cells cannot be read")
+    assert (shown["cell"], shown["explanation"]) == (
+        "P304",
+        "3 of its cells cannot be read, so the difference cannot be verified",
+    )
+    assert (shown["verified"], shown["difference"] != "0.0000") == (False, True)
     assert shown["loaded"] == shown["cleaned"]
+
+
+def test_a_total_that_cannot_be_read_is_told_and_loads(hub: Hub) -> None:
+    drop = hub.sample(faults=["total_rows"])
+    edit(drop, {"J304": "=SUM(J2:J303)", "K304": "一千", "P304": "=1/0"})
+
+    planned, answer = hub.etl(), hub.etl("--execute")
+    console = hub.wdh("etl", "--domains", DOMAIN, "--period", "202410", "--force")
+
+    assert (planned.code, answer.code) == (0, 0), answer.stderr
+    untold = [(facts["cell"], facts["why"]) for facts in answer.domain["quality"]["totals_not_compared"]]
+    assert untold == [
+        ("J304", "cannot be read (its formula was never calculated)"),
+        ("K304", "cannot be read (一千 is no number)"),
+        ("P304", "cannot be read (its formula was never calculated)"),
+    ]
+    assert planned.domain["quality"]["totals_not_compared"] == answer.domain["quality"]["totals_not_compared"]
+    assert "not compared: 规模明细!K304 期末资产规模 cannot be read (一千 is no number)" in console.stdout
+
+
+def test_a_customer_whose_name_ends_as_a_total_is_rejected_with_its_reason(hub: Hub) -> None:
+    drop = hub.sample()
+    file = drop.sheet(DOMAIN, "V2").file
+    workbook = load_workbook(file)
+    worksheet = workbook["规模明细"]
+    headings = [cell.value for cell in worksheet[1]]
+    names = {"客户名称": "上海道达尔TOTAL", "计划代码": None, "计划号": None, "计划类型": None, "组合代码": None}
+    for heading, value in names.items():
+        if heading in headings:
+            worksheet.cell(5, headings.index(heading) + 1).value = value
+    workbook.save(file)
+
+    answer = hub.etl("--execute", "--max-rejects", "1")
+
+    assert answer.code == 0, answer.stderr
+    assert answer.domain["rows"]["rejected"] == 1
+    assert answer.domain["quality"]["totals_set_aside"] == []
+
+
+def test_every_total_is_in_the_report_without_amounts_too(hub: Hub) -> None:
+    drop = hub.sample()
+    edit(drop, {f"A{last_row(drop.sheet(DOMAIN, 'V2').file, '规模明细') + 1}": "合计"})
+
+    quality = hub.etl().domain["quality"]
+
+    assert [(facts["label"], facts["kind"]) for facts in quality["totals_set_aside"]] == [("合计", "grand")]
+    assert quality["control_totals"] == []
+
+
+def test_counts_of_a_register_are_compared_as_loaded(hub: Hub) -> None:
+    domain = "annual_award"
+    drop = write_sample_drop(hub.data, period="202410", rows=50, only=(domain,))
+    first = drop.sheets[0]
+    workbook = load_workbook(first.file)
+    worksheet = workbook[first.sheet]
+    at = [cell.value for cell in worksheet[1]].index("考核有效") + 1
+    total = sum(Decimal(str(worksheet.cell(row, at).value or 0)) for row in range(2, worksheet.max_row + 1))
+    worksheet.append(["合计"])
+    below = worksheet.max_row
+    worksheet.cell(below, at).value = int(total)
+    workbook.save(first.file)
+    command = ["etl", "--domains", domain, "--period", "202410", "--report", "json", "--execute"]
+
+    answer = hub.wdh(*command)
+
+    assert answer.code == 0, answer.stderr
+    (control,) = controls(answer)
+    assert (control["column"], Decimal(control["loaded"])) == ("考核有效", total)
+
+    worksheet.cell(below, at).value = int(total) + 1
+    workbook.save(first.file)
+    assert hub.wdh(*command).domain["error"]["column"] == "考核有效"
 
 
 def test_a_wider_tolerance_lets_the_total_pass(hub: Hub, tmp_path: Path) -> None:

@@ -62,6 +62,13 @@ def test_a_plan_shows_the_draft_and_how_to_write_it(offline: Hub) -> None:
     assert not (PROJECT / "src/work_data_hub/domain/catalog/branch_fees.py").exists()
 
 
+def test_a_plan_names_columns_without_a_heading(offline: Hub) -> None:
+    answer = new(offline, (202410, "0001", "北京", "甲", 1.5, "丢失"), (202410, "0002", "北京", "乙", 2.5, "丢失"))
+
+    assert answer.code == 0
+    assert "column F has no heading and 2 filled cells; it was not read" in answer.stdout
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [

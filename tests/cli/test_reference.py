@@ -70,7 +70,7 @@ def test_the_shipped_jobs_have_nothing_to_do_on_a_new_warehouse(hub: Hub) -> Non
     assert titles.split() == ["table", "←", "source", "read", "insert", "update", "unchanged", "delete"]
     assert "  mapping.产品线 ← reference_data/product_lines.csv" in answer.stdout
     assert "switched off in reference_sync.yml: mapping.年金计划, mapping.组合计划, customer.客户明细" in answer.stdout
-    assert answer.stdout.endswith("nothing to do: every table is as its source\n")
+    assert answer.stdout.endswith("nothing to do: every row read is as its source\n")
 
 
 def test_a_plan_names_the_command_that_does_it(hub: Hub) -> None:
@@ -228,14 +228,16 @@ def test_accepting_an_unknown_key_accepts_none(hub: Hub) -> None:
     assert hub.contents() == before
 
 
-def test_accepting_rows_that_a_replacing_sync_would_remove_says_so(hub: Hub, config: Path) -> None:
-    file = config / "reference_sync.yml"
-    text = file.read_text(encoding="utf-8").replace("    mode: upsert", "    mode: replace", 1)
-    file.write_text(text, encoding="utf-8")
+def test_an_incremental_sync_says_what_it_did_not_look_at(hub: Hub, legacy: Legacy, config: Path) -> None:
+    place = {"WDH_CONFIG_DIR": str(config), "WDH_LEGACY__URI": legacy.url}
+    command = ("reference", "sync", "--table", "plans")
+    assert hub.wdh(*command, "--execute", **place).code == 0
 
-    answer = hub.wdh("reference", "accept", "产品线", "PL201", WDH_CONFIG_DIR=str(config))
+    again, whole = hub.wdh(*command, **place).stdout, hub.wdh(*command, "--full", **place).stdout
 
-    assert "note: the sync product_lines removes rows that reference_data/product_lines.csv lacks" in answer.stdout
+    left_out = "; rows stamped before 2024-09-30 00:00:00 UTC are not looked at, --full reads all"
+    assert again.endswith(f"nothing to do: every row read is as its source{left_out}\n")
+    assert whole.endswith("nothing to do: every row read is as its source\n")
 
 
 def test_every_answer_is_one_document(hub: Hub) -> None:

@@ -1,5 +1,6 @@
 """What totals state against their rows: what agrees, what is explained, and what is refused."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -104,7 +105,90 @@ def test_amounts_that_cannot_be_read_explain_a_difference() -> None:
     control = only(sheet(1.0, "待确认", total=5.0))
 
     assert (control.unreadable, control.is_refused) == (1, False)
-    assert control.explanation == "1 of its cells cannot be read"
+    assert control.explanation == "1 of its cells cannot be read, so the difference cannot be verified"
+
+
+def test_a_difference_that_cannot_be_verified_is_shown() -> None:
+    controls = compared(sheet(1.0, "待确认", total=5001.0))
+
+    assert "difference 5,000.00 — 1 of its cells cannot be read, so the difference cannot be" in controls.lines()[1]
+    (facts,) = controls.as_json()["control_totals"]
+    assert (facts["difference"], facts["verified"]) == ("5000.0000", False)
+
+
+def test_a_readable_difference_is_verified_although_a_cell_cannot_be_read() -> None:
+    (facts,) = compared(sheet(1.0, "2.00", "待确认", total=1.0)).as_json()["control_totals"]
+
+    assert facts["verified"]
+
+
+def test_what_cannot_be_verified_is_told_before_what_is_explained() -> None:
+    explained, unverified = only(sheet(1.0, "2.00", total=1.0)), only(sheet(1.0, "待确认", total=5.0))
+
+    lines = Controls(compared=(*[explained] * 11, unverified)).lines()
+
+    assert "cannot be verified" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("counts", "total", "differs"), [([1, 1, 0], 2, "0"), ([1, 1, 0], 3, "1"), ([1, 0.5, 0], 1.5, "0.5")]
+)
+def test_counts_are_compared_to_the_last_one(counts: list[float], total: float, differs: str) -> None:
+    blank: dict[str, Any] = {name: [*["受托"] * 3, None] for name in ("业务类型", "计划类型", "机构名称", "年金计划号")}
+    named: dict[str, Any] = {"上报客户名称": ["甲公司", "乙公司", "丙公司", "合计"], "计划规模": None, "年缴规模": None}
+    bronze = rows(AWARD, **blank, **named, 考核有效=[*counts, total])
+    left, totals = set_totals_aside(AWARD, bronze)
+
+    (control,) = compare(
+        totals, domain=AWARD, bronze=left, outcome=refined(AWARD, left), tolerance=Decimal("0.01")
+    ).compared
+
+    assert (control.column, control.difference, control.is_kept) == ("考核有效", Decimal(differs), True)
+    assert control.is_refused == (differs == "1")
+    assert control.allowed == 0
+
+
+def test_a_count_has_no_unit_and_no_decimals() -> None:
+    control = replace(only(sheet(1.0, 2.0, total=1203.0)), unit="")
+
+    assert control.said(control.stated) == "1,203"
+
+
+def test_a_cell_of_a_total_that_cannot_be_read_is_told() -> None:
+    bronze = sheet(1.0, 2.0, total=None)
+    found = {"position": [2, 2], "column": ["供款", "投资收益"], "found": ["#REF!", "=SUM(I2:I3)"]}
+
+    controls = compared(replace(bronze, broken=pd.DataFrame(found)))
+
+    cell = f"{bronze.letters['投资收益']}4"
+    assert (
+        f"not compared: 规模明细!{cell} 投资收益 cannot be read (its formula was never calculated)" in controls.lines()
+    )
+    assert "not compared: 规模明细!J4 供款 cannot be read (#REF!)" in controls.lines()
+    told = [facts for facts in controls.as_json()["totals_not_compared"] if facts["column"] == "供款"]
+    assert [(facts["sheet"], facts["row"], facts["cell"], facts["why"]) for facts in told] == [
+        ("规模明细", 4, "J4", "cannot be read (#REF!)")
+    ]
+
+
+def test_every_total_stands_in_the_report_without_amounts_too() -> None:
+    controls = compared(sheet(1.0, 2.0, total=None))
+
+    assert controls.compared == ()
+    assert controls.as_json()["totals_set_aside"] == [
+        {"file": "month.xlsx", "sheet": "规模明细", "row": 4, "label": "合计", "kind": "grand"}
+    ]
+
+
+def test_a_data_row_called_as_a_total_is_told() -> None:
+    names: dict[str, Any] = {"客户名称": ["平安", "共计"], "计划代码": ["S0001", None], "月度": "202410"}
+    controls = compared(rows(PERFORMANCE, **names))
+
+    assert controls.set_aside == ()
+    (line,) = controls.lines()
+    assert line.startswith("row 3 of 规模明细 is called 共计 and was taken for a data row: 业务类型、计划类型")
+    (facts,) = controls.as_json()["rows_called_totals"]
+    assert (facts["row"], facts["label"], facts["filled"]) == (3, "共计", ["业务类型", "计划类型", "机构名称"])
 
 
 def test_an_amount_that_is_rejected_but_can_be_read_explains_nothing() -> None:
@@ -154,7 +238,8 @@ def test_amounts_that_cleaning_lost_are_refused() -> None:
 
 
 def test_each_sheet_is_compared_with_its_own_total() -> None:
-    names: dict[str, Any] = {"上报客户名称": ["甲公司", "乙公司", "合计"], "年缴规模": None, "年金计划号": None}
+    blank = dict.fromkeys(("年缴规模", "年金计划号", "计划类型", "机构名称"))
+    names: dict[str, Any] = {"上报客户名称": ["甲公司", "乙公司", "合计"], **blank}
     bronze = joined(
         [
             rows(AWARD, sheet="受托", 计划规模=[1.0, 2.0, 3.0], **names),
@@ -204,11 +289,14 @@ def test_of_many_differences_the_first_ten_are_told() -> None:
 
 def test_a_subtotal_above_its_rows_is_named_and_not_compared() -> None:
     named: dict[str, Any] = {"计划代码": [None, "S0001"], "客户名称": [None, "平安"], "业务类型": [None, "企年受托"]}
+    named |= {"计划类型": [None, "单一计划"], "机构名称": [None, "北京"]}
 
     controls = compared(rows(PERFORMANCE, **named, 月度=["小计", "202410"]))
 
     assert controls.compared == ()
     assert controls.lines()[-1] == "not compared, no rows above them: row 2 小计"
+    (facts,) = controls.as_json()["totals_not_compared"]
+    assert (facts["row"], facts["cell"], facts["why"]) == (2, None, "no rows above it")
 
 
 def test_the_report_has_decimals_as_text() -> None:

@@ -49,6 +49,15 @@ def test_one_line_says_place_value_rule_and_hint() -> None:
     assert first_reject_facts(refined(ROWS).rejects)["row_number"] == 3
 
 
+def test_a_blank_cell_is_called_blank() -> None:
+    blank = performance_rows(月度=[None])
+
+    rejects = refined(blank).rejects
+
+    assert "'空白 · blank'" in describe(rejects.iloc[0])
+    assert first_reject_facts(rejects)["input_data"] == "空白 · blank"
+
+
 def test_the_owner_reads_what_is_wrong_what_is_asked_and_what_to_do() -> None:
     rejects = refined(ROWS).rejects
 

@@ -180,6 +180,13 @@ def test_placeholders_are_keys_only_where_the_rule_lets_them() -> None:
     assert candidates(replace(portfolios, skip_blank_values=True), rows)["组合代码"].tolist() == ["001"]
 
 
+def test_keys_that_the_rule_skips_make_no_row() -> None:
+    rows = gold(组合代码=["001", "002", "003"])
+    portfolios = rule(source="组合代码", key="组合代码", skip_values=("002", "004"))
+
+    assert candidates(portfolios, rows)["组合代码"].tolist() == ["001", "003"]
+
+
 @pytest.mark.parametrize("around", ["", " ", "\u3000", "\u200b", "\u2003", "\ufeff"])
 def test_placeholders_among_many_texts_are_those_that_stand_for_nothing(around: str) -> None:
     wide = [text.translate({code: code + 0xFEE0 for code in range(0x21, 0x7F)}) for text in PLACEHOLDERS]
@@ -264,3 +271,14 @@ def test_many_different_facts_are_told_apart() -> None:
     other = rows.iloc[[0]].assign(company_id="company_id1")
 
     assert len(compact(rows, other, rows)) == count + 1
+
+
+def test_placeholder_plans_are_no_plan_of_a_customer() -> None:
+    plans = ["AN001", "S0001", "AN002", "P0001"]
+    gold = refined(performance_rows(公司代码="600000001", 计划代码=plans, 期末资产规模=[9.0, 3.0, 8.0, 1.0])).gold
+    only = refined(performance_rows(公司代码="600000001", 计划代码="AN002")).gold
+
+    row, alone = candidates(CUSTOMERS, gold).iloc[0], candidates(CUSTOMERS, only).iloc[0]
+
+    assert (row["关键年金计划"], row["其他年金计划"], row["关联计划数"]) == ("S0001", "P0001", 2)
+    assert (alone["关联计划数"], alone["关键年金计划"] is pd.NA) == (0, True)

@@ -15,7 +15,8 @@ from work_data_hub.domain.reference_sync import (
     SyncReport,
     SyncState,
     chosen_jobs,
-    since_of,
+    mark_of,
+    reached_mark,
 )
 from work_data_hub.domain.sync_rows import FittedRows, SourceRows, TargetColumn, TargetTable, check_target, fit
 from work_data_hub.errors import ConfigError, DataError, SchemaDrift, UsageError
@@ -88,7 +89,6 @@ def test_values_are_written_as_the_column_reads_them(kind: str, written: str, ta
     ("kind", "written"),
     [
         ("character varying(5)", "六个字太长了"),
-        ("character varying", "a\0b"),
         ("smallint", "40000"),
         ("integer", "1.5"),
         ("integer", "many"),
@@ -100,6 +100,7 @@ def test_values_are_written_as_the_column_reads_them(kind: str, written: str, ta
         ("boolean", "perhaps"),
         ("jsonb", "{"),
         ("jsonb", "NaN"),
+        ("jsonb", '["a\\u0000b"]'),
     ],
 )
 def test_a_value_that_the_column_cannot_hold_is_refused(kind: str, written: str) -> None:
@@ -108,6 +109,45 @@ def test_a_value_that_the_column_cannot_hold_is_refused(kind: str, written: str)
 
     assert (raised.value.row_number, raised.value.field, raised.value.exit_code) == (3, "value", 4)
     assert raised.value.rule
+
+
+@pytest.mark.parametrize("kind", ["character varying(5)", "text", "integer", "date", "uuid"])
+def test_a_nul_is_refused_as_one(kind: str) -> None:
+    with pytest.raises(DataError) as raised:
+        fitted(None, "a\0b", kind=kind)
+
+    assert (raised.value.row_number, raised.value.rule) == (3, "no NUL character in a value")
+    assert "1 cell" not in raised.value.message
+    assert raised.value.message.startswith("a cell")
+
+
+@pytest.mark.parametrize("written", ["#N/A", " #REF! ", "#div/0!", "#NAME?", "#SPILL!"])
+@pytest.mark.parametrize("kind", ["text", "integer"])
+def test_an_error_that_excel_left_in_a_file_is_refused(kind: str, written: str) -> None:
+    with pytest.raises(DataError) as raised:
+        fitted(None, written, kind=kind)
+
+    assert (raised.value.row_number, raised.value.field) == (3, "value")
+    assert raised.value.rule == "a value, not an error that Excel left"
+    assert raised.value.message.startswith("a cell")
+
+
+def test_an_error_that_excel_left_is_no_key() -> None:
+    with pytest.raises(DataError, match="a cell cannot") as raised:
+        fit(BRANCHES, table(), rows("x", "y", codes=("G01", "#N/A")))
+
+    assert (raised.value.row_number, raised.value.field) == (3, "code")
+
+
+@pytest.mark.parametrize("written", ["#P9", "#N/A Ltd", "N/A!"])
+def test_signs_that_excel_did_not_leave_are_text(written: str) -> None:
+    assert fitted(written, kind="text").frame["值"][0] == written
+
+
+def test_a_table_may_hold_what_excel_would_write() -> None:
+    source = replace(rows("#N/A"), lines=None)
+
+    assert fit(BRANCHES, table("text"), source).frame["值"][0] == "#N/A"
 
 
 def test_a_refusal_names_the_first_cell_and_the_places_of_others() -> None:
@@ -212,10 +252,25 @@ def test_an_incremental_read_begins_where_the_same_job_ended() -> None:
     job, moment = replace(BRANCHES, changed_at="updated_at"), datetime(2024, 10, 1, tzinfo=UTC)
     state = SyncState(last_synced_at=moment, rows=3, job_version=job.version)
 
-    assert since_of(job, state) == moment
-    assert since_of(job, None) is None
-    assert since_of(BRANCHES, state) is None
-    assert since_of(replace(job, columns={**job.columns, "new": "新"}), state) is None
+    assert mark_of(job, state) == moment
+    assert mark_of(job, None) is None
+    assert mark_of(BRANCHES, state) is None
+    assert mark_of(replace(job, columns={**job.columns, "new": "新"}), state) is None
+
+
+@pytest.mark.parametrize(
+    ("newest", "is_day", "mark"),
+    [
+        (datetime(2024, 10, 1, 9, tzinfo=UTC), False, datetime(2024, 10, 1, 9, tzinfo=UTC)),
+        (datetime(2024, 10, 3, tzinfo=UTC), False, datetime(2024, 10, 2, 23, tzinfo=UTC)),
+        (datetime(2024, 10, 3, tzinfo=UTC), True, datetime(2024, 10, 2, tzinfo=UTC)),
+        (None, True, None),
+    ],
+)
+def test_the_mark_is_the_newest_change_that_nothing_can_still_precede(
+    newest: datetime | None, is_day: bool, mark: datetime | None
+) -> None:
+    assert reached_mark(newest, datetime(2024, 10, 2, 23, tzinfo=UTC), is_day=is_day) == mark
 
 
 def test_a_sync_without_changes_is_unchanged() -> None:

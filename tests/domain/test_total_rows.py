@@ -1,5 +1,6 @@
 """Which rows are totals, what they state, and for which rows they stand."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -9,12 +10,20 @@ from tests.domain.domain_rows import rows
 
 from work_data_hub.domain.bronze import Bronze, joined
 from work_data_hub.domain.catalog import DOMAINS
-from work_data_hub.domain.total_rows import TotalKind, TotalRow, read_label, set_totals_aside
+from work_data_hub.domain.stated_totals import UnreadAmount
+from work_data_hub.domain.total_rows import (
+    TotalKind,
+    TotalRow,
+    data_rows_called_totals,
+    read_label,
+    set_totals_aside,
+)
 from work_data_hub.errors import NoDataRows
 
 pytestmark = pytest.mark.unit
 
 PERFORMANCE, AWARD = DOMAINS["annuity_performance"], DOMAINS["annual_award"]
+TRUSTEE = DOMAINS["sandbox_trustee_performance"]
 
 
 def sheet(*labels: str | None, **cells: Any) -> Bronze:
@@ -55,7 +64,8 @@ def spans(*labels: str | None) -> dict[int, tuple[int, int]]:
             "合计（元）",
             "合计(亿元):",
         ),
-        *("TOTAL", "Total:", "subtotal", "Sub-total", "Grand Total", "ＴＯＴＡＬ", "Beijing Total"),
+        *("共计", "总和", "总额", "共 计：", "合計", "小計", "總計", "總合計", "北京小計", "企年受托共计", "全国总额"),
+        *("TOTAL", "Total:", "subtotal", "Sub-total", "Grand Total", "ＴＯＴＡＬ", "Total（元）"),
         *("北京小计", "企年受托合计", "2024年10月合计", "单一计划 小计", "某某科技股份有限公司上海分公司 汇总"),
     ],
 )
@@ -68,6 +78,8 @@ def test_a_label_is_read(text: str) -> None:
     [
         *("合计科技有限公司", "某某集团总计划", "集合计划", "单一计划", "汇总表", "小计算机公司", "计", ""),
         *("新疆维吾尔自治区叁号职业年金计划合计", "Teetotal", "Total AG", "totals", "合计5", "小计" * 60),
+        *("上海道达尔TOTAL", "道达尔 Total", "Beijing Total", "Beijing Grand Total", "北京subtotal"),
+        *("总额度", "总和科技有限公司", "共计算"),
     ],
 )
 def test_another_text_is_no_label(text: str) -> None:
@@ -120,6 +132,13 @@ def test_a_row_that_names_no_plan_is_a_total(cells: dict[str, str]) -> None:
         {"计划代码": "S0001", "月度": "合计"},
         {"客户名称": "合计科技有限公司"},
         {"计划名称": "某某集团总计划"},
+        {"客户名称": "北京信息汇总", "业务类型": "企年受托", "计划类型": "单一计划"},
+        {"客户名称": "北京信息汇总", "机构名称": "北京", "月度": "202410", "计划名称": "年金"},
+        {"客户名称": "北京信息汇总", "组合代码": "F001"},
+        {"客户名称": "北京信息汇总", "公司代码": "600000001"},
+        {"客户名称": "北京信息汇总", "集团企业客户号": "C1"},
+        {"客户名称": "北京信息汇总", "子企业号": "1"},
+        {"客户名称": "上海道达尔TOTAL"},
     ],
     ids=str,
 )
@@ -134,13 +153,16 @@ def test_a_row_that_names_a_plan_or_no_label_stays(cells: dict[str, str]) -> Non
         ({"上报月份": "合计", "业务类型": None, "上报客户名称": None}, True),
         ({"上报客户名称": None, "机构名称": "北京小计"}, True),
         ({"上报客户名称": "合计", "年金计划号": "P9001"}, False),
+        ({"上报客户名称": "合计", "机构名称": "北京"}, False),
+        ({"上报客户名称": "合计", "业务类型": None, "delivered_company_id": "600000001"}, False),
         ({"机构名称": "合计"}, False),
         ({"备注": "合计"}, False),
     ],
     ids=str,
 )
 def test_a_reported_win_is_a_row_when_all_that_may_not_be_blank_is_there(cells: dict[str, Any], is_total: bool) -> None:
-    given: dict[str, Any] = {name: [_usual(name), value] for name, value in ({"年金计划号": None} | cells).items()}
+    blank = {"年金计划号": None, "计划类型": None, "机构名称": None}
+    given: dict[str, Any] = {name: [_usual(name), value] for name, value in (blank | cells).items()}
     bronze = rows(AWARD, **given)
 
     assert bool(set_totals_aside(AWARD, bronze)[1]) == is_total
@@ -152,24 +174,68 @@ def test_stated_amounts_are_exact_and_have_their_cells() -> None:
         "合计",
         期初资产规模=[1.0, 0.1],
         期末资产规模=[1.0, "1,234.50"],
-        投资收益=[1.0, "见附件"],
+        投资收益=[1.0, " 见附件 "],
         供款=[1.0, None],
+        流失=[1.0, "-"],
     )
 
     (total,) = totals_of(bronze)
 
     assert total.stated == {"期初资产规模": Decimal("0.1"), "期末资产规模": Decimal("1234.50")}
     assert total.cells == {name: f"{bronze.letters[name]}3" for name in total.stated}
+    assert total.unread == (
+        UnreadAmount(column="投资收益", cell=f"{bronze.letters['投资收益']}3", why="见附件 is no number"),
+    )
 
 
-def test_a_broken_cell_states_nothing() -> None:
+def test_the_months_parts_are_no_group_of_a_total() -> None:
+    cells: dict[str, Any] = {name: ["S1", "合计"] for name in ("plan_code", "company_code")}
+    bronze = rows(TRUSTEE, **cells, 年=["2024", "2024"], 月=["10", "10"])
+
+    assert [total.row for total in set_totals_aside(TRUSTEE, bronze)[1]] == [3]
+
+
+@pytest.mark.parametrize("found", ["#N/A", "=VLOOKUP(A1,B:C,2,0)"])
+def test_a_code_that_cannot_be_read_makes_a_data_row(found: str) -> None:
+    bronze = rows(PERFORMANCE, **_second({"客户名称": "北京信息汇总"}))
+    broken = pd.DataFrame({"position": [1], "column": ["计划代码"], "found": [found]})
+
+    assert totals_of(replace(bronze, broken=broken)) == ()
+
+
+def test_a_data_row_that_is_called_a_total_is_named() -> None:
+    bronze = rows(PERFORMANCE, **_second({"客户名称": "共计", "业务类型": "企年受托", "计划类型": "单一计划"}))
+
+    (row,) = data_rows_called_totals(PERFORMANCE, bronze)
+
+    assert (row.label, row.sheet, row.row, row.filled) == ("共计", "规模明细", 3, ("业务类型", "计划类型"))
+
+
+def test_counts_are_stated_and_rates_are_not() -> None:
+    blank: dict[str, Any] = dict.fromkeys(("上报月份", "业务类型", "计划类型", "机构名称", "年金计划号"))
+    cells: dict[str, Any] = {name: [_usual(name) or "x", None] for name in blank}
+    bronze = rows(AWARD, **cells, 上报客户名称=["甲", "合计"], 考核有效=[1.0, 2.0], 计划规模=None, 年缴规模=None)
+    assert set_totals_aside(AWARD, bronze)[1][0].stated == {"考核有效": Decimal("2.0")}
+
+    (total,) = totals_of(sheet(None, "合计", 当期收益率=[0.01, 0.01]))
+    assert "当期收益率" not in total.stated
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [("#N/A", "#N/A"), ("TRUE", "TRUE"), ("=SUM(K2:K5)", "its formula was never calculated"), ("", "its formula")],
+)
+def test_a_broken_cell_states_nothing_and_is_told(found: str, why: str) -> None:
     bronze = sheet(None, "合计")
-    broken = pd.DataFrame({"position": [1], "column": ["期末资产规模"], "found": ["#N/A"]})
+    broken = pd.DataFrame({"position": [1], "column": ["期末资产规模"], "found": [found]})
     spoilt = Bronze(frame=bronze.frame, texts=bronze.texts, broken=broken, letters=bronze.letters)
 
     left, (total,) = set_totals_aside(PERFORMANCE, spoilt)
 
     assert "期末资产规模" not in total.stated
+    ((column, cell, told),) = [(unread.column, unread.cell, unread.why) for unread in total.unread]
+    assert (column, cell) == ("期末资产规模", f"{bronze.letters['期末资产规模']}3")
+    assert told.startswith(why)
     assert left.broken.empty
 
 
@@ -198,7 +264,8 @@ def test_a_total_stands_for_the_rows_since_the_last_as_high(
 
 
 def test_each_sheet_has_totals_of_its_own() -> None:
-    cells: dict[str, Any] = {"上报客户名称": ["甲", "乙", "合计"], "年金计划号": None}
+    blank = dict.fromkeys(("年金计划号", "计划类型", "机构名称"))
+    cells: dict[str, Any] = {"上报客户名称": ["甲", "乙", "合计"], **blank}
     bronze = joined([rows(AWARD, sheet="受托", **cells), rows(AWARD, sheet="投资", **cells)])
 
     _, totals = set_totals_aside(AWARD, bronze)

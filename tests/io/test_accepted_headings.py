@@ -1,6 +1,8 @@
 """config/headings.yml: what it may say, and how it is changed without losing a comment."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,12 @@ from work_data_hub.domain.source import SheetChoice
 from work_data_hub.errors import ConfigError, HeadingsDuplicated, NoDataRows
 from work_data_hub.io.accepted_headings import (
     HEADINGS_FILE,
-    accept_heading,
     accepted_headings,
     heading_words,
+    ignored_headings,
     load_headings,
-    remove_heading,
 )
+from work_data_hub.io.heading_edits import accept_heading, heed_heading, ignore_heading, remove_heading
 from work_data_hub.io.heading_samples import sample_sheet
 from work_data_hub.io.headings import known_headings
 from work_data_hub.io.readers import read_sheet
@@ -45,6 +47,14 @@ synonyms: {}
 """
 BLOCK = '  annuity_performance:\n    供款:\n      - "缴存"\n'
 COLUMNS = "version: 1\naccepted: {annuity_performance: %s}"
+IGNORED = "version: 1\nignored: %s"
+ACCEPT = (
+    "import sys; from pathlib import Path; from work_data_hub.domain.catalog import DOMAINS; "
+    "from work_data_hub.io.heading_edits import accept_heading, ignore_heading; "
+    "folder, heading = Path(sys.argv[1]), sys.argv[2]; domain = DOMAINS['annuity_performance']; sys.stdin.readline(); "
+    "accept_heading(folder, domain=domain, column='供款', heading='缴存' + heading); "
+    "ignore_heading(folder, domain=domain, heading='批次' + heading)"
+)
 
 
 @pytest.fixture
@@ -70,12 +80,21 @@ def remove(config: Path, column: str, heading: str) -> bool:
     return remove_heading(config, domain=DOMAIN, column=column, heading=heading)
 
 
+def ignore(config: Path, heading: str, **options: str) -> bool:
+    return ignore_heading(config, domain=DOMAIN, heading=heading, **options)
+
+
+def heed(config: Path, heading: str) -> bool:
+    return heed_heading(config, domain=DOMAIN, heading=heading)
+
+
 def test_the_shipped_file_accepts_nothing_and_knows_words(config: Path) -> None:
     words = heading_words(config, DOMAIN)
 
     assert {domain.name: accepted_headings(config, domain) for domain in DOMAINS.values()} == {
         name: {} for name in DOMAINS
     }
+    assert load_headings(config).ignored == {}
     assert words.synonyms["编号"] == "代码"
     assert "北京" in words.vocabularies["机构名称"]
 
@@ -199,6 +218,8 @@ def test_a_missing_file_is_made(tmp_path: Path) -> None:
         ("计划代码", "供款", "the heading means 供款 already"),
         ("计划代码", "备 注", "ignores this heading"),
         ("计划代码", " \u3000", "cannot be blank"),
+        ("计划代码", "\u202e", "blank or invisible (U+202E)"),
+        ("计划代码", "\u200b\u200f \u2066\u3164\x07", "blank or invisible (U+200B"),
         ("供款", "缴费（万元）", "the heading is in 万元, the column 供款 in 元"),
     ],
 )
@@ -236,6 +257,12 @@ def test_a_declared_heading_cannot_be_removed(config: Path) -> None:
         (COLUMNS % "{计划代码: [供款]}", "the heading means 供款 already"),
         (COLUMNS % "{计划代码: [甲], 供款: [甲]}", "the heading means 计划代码 already"),
         (COLUMNS % "{计划代码: [备注]}", "ignores this heading"),
+        (COLUMNS % '{计划代码: ["\\u202E"]}', "blank or invisible"),
+        (IGNORED % "{annuity: [甲]}", "ignored.annuity"),
+        (IGNORED % "{annuity_performance: 甲}", "a list of texts"),
+        (IGNORED % '{annuity_performance: ["\\u200B"]}', "blank or invisible"),
+        (IGNORED % "{annuity_performance: [供 款]}", "reads this heading as 供款"),
+        (IGNORED % "{annuity_performance: [甲]}\naccepted: {annuity_performance: {供款: [甲]}}", "accepted for 供款"),
         ("version: 1\nsynonyms: {代码: [编号], 号码: [编号]}", "a word stands once"),
         ("version: 1\nvocabularies: {机构: [branches]}", "vocabularies.机构"),
         ("version: 1\nvocabularies: {机构名称: [nowhere]}", "config/mappings"),
@@ -257,7 +284,83 @@ def test_a_layout_that_cannot_be_changed_safely_is_left_alone(tmp_path: Path) ->
         accept(tmp_path, "供款", "缴存")
 
     assert said(tmp_path) == text
-    assert [path.name for path in tmp_path.iterdir()] == [HEADINGS_FILE]
+    assert {path.name for path in tmp_path.iterdir()} == {HEADINGS_FILE, f".{HEADINGS_FILE}.lock"}
+
+
+def test_changes_at_the_same_time_are_all_there(config: Path) -> None:
+    command = [sys.executable, "-c", ACCEPT, str(config)]
+    started = [subprocess.Popen([*command, f"甲{at}"], stdin=subprocess.PIPE, text=True) for at in range(10)]
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+
+    assert [process.wait(60) for process in started] == [0] * 10
+
+    assert set(accepted_headings(config, DOMAIN)["供款"]) == {f"缴存甲{at}" for at in range(10)}
+    assert set(load_headings(config).ignored[DOMAIN.name]) == {f"批次甲{at}" for at in range(10)}
+
+
+def test_a_heading_is_ignored_and_heeded_again(config: Path) -> None:
+    before = said(config)
+
+    assert ignore(config, " 批 次\n", note="2024-11-21 zhang")
+    assert not ignore(config, "批次")
+    added = 'ignored:\n  annuity_performance:\n    - "批 次"  # 2024-11-21 zhang\n'
+    assert said(config) == before.replace("ignored: {}\n", added)
+    assert ignored_headings(config, DOMAIN) == (*DOMAIN.ignored_headings, "批 次")
+
+    assert heed(config, "批次")
+    assert not heed(config, "批次")
+    assert said(config) == before
+
+
+def test_of_two_ignored_headings_one_stays(tmp_path: Path) -> None:
+    written(tmp_path, BY_HAND)
+    ignore(tmp_path, "批次")
+    ignore(tmp_path, "摘要")
+
+    assert heed(tmp_path, "批次")
+
+    assert said(tmp_path) == BY_HAND + 'ignored:\n  annuity_performance:\n    - "摘要"\n'
+
+
+def test_a_heading_that_the_declaration_ignores_is_ignored_already(config: Path) -> None:
+    assert not ignore(config, "备 注")
+    with pytest.raises(ConfigError, match="change ignored_headings"):
+        heed(config, "备注")
+
+
+@pytest.mark.parametrize(
+    ("heading", "words"),
+    [("供款", "reads this heading as 供款"), ("缴存", "accepted for 供款"), ("\u202e\u200b", "blank or invisible")],
+)
+def test_a_heading_that_is_read_cannot_be_ignored(config: Path, heading: str, words: str) -> None:
+    accept(config, "供款", "缴存")
+    before = said(config)
+
+    with pytest.raises(ConfigError, match="hint:") as refused:
+        ignore(config, heading)
+
+    assert words in str(refused.value)
+    assert said(config) == before
+
+
+def test_an_ignored_heading_is_accepted_only_once_it_is_heeded(config: Path) -> None:
+    ignore(config, "缴存")
+
+    with pytest.raises(ConfigError, match="ignore-heading annuity_performance HEADING --remove"):
+        accept(config, "供款", "缴存")
+
+    heed(config, "缴存")
+    assert accept(config, "供款", "缴存")
+
+
+def test_signs_that_nobody_sees_make_no_other_heading(config: Path) -> None:
+    assert accept(config, "供款", "缴\u200b存\u202e")
+    assert not accept(config, "供款", "缴存")
+
+    assert accepted_headings(config, DOMAIN)["供款"] == ("缴存",)
 
 
 def test_an_accepted_heading_is_read_as_its_column(tmp_path: Path) -> None:

@@ -117,6 +117,9 @@ WRONG_RULES: list[tuple[dict[str, Any], str, str]] = [
     ({"mode": "insert"}, "[0].mode", "did you mean 'insert_missing'?"),
     ({"modus": "x"}, "[0].modus", "did you mean 'mode'?"),
     ({"skip_blank_values": "yes"}, "[0].skip_blank_values", "correct"),
+    ({"skip_values": "AN001"}, "[0].skip_values", "correct"),
+    ({"skip_values": [1]}, "[0].skip_values", "correct"),
+    ({"skip_values": ["AN001", "AN001"]}, "[0].skip_values", "correct"),
     ({"name": 7}, "[0].name", "correct"),
     ({"target_table": None}, "[0].target_table", "correct"),
     ({"backfill_columns": []}, "[0].backfill_columns", "correct"),
@@ -298,6 +301,100 @@ def test_tags_need_a_column_that_holds_lists(warehouse: Connection, tmp_path: Pa
 
     with pytest.raises(ConfigError, match="a column of type jsonb"):
         check_keys(warehouse, loaded(tmp_path, rule(backfill_columns=tags)))
+
+
+TAG = {"type": "tag", "date_column": "月度", "suffix": "x", "given": "on_insert"}
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("target", "source", "aggregation", "says"),
+    [
+        ("组合数", "计划名称", {"type": "first"}, "text or character varying or character.* is of type integer"),
+        ("组合数", "计划名称", {"type": "max_by", "order_column": "期末资产规模"}, "is of type integer"),
+        ("组合数", "计划名称", {"type": "concat_distinct"}, "is of type integer"),
+        ("组合数", None, {"type": "template", "template": "新客"}, "is of type integer"),
+        ("组合数", "月度", {"type": "first"}, "or date as 月度 .* is of type integer"),
+        (
+            "计划简称",
+            "机构名称",
+            {"type": "count_distinct"},
+            "integer or bigint or numeric.* is of type character varying",
+        ),
+        ("计划简称", None, TAG, "a column of type jsonb.* is of type character varying"),
+        ("id", "机构名称", {"type": "count_distinct"}, "kept by the warehouse itself"),
+        ("created_at", "计划名称", {"type": "first"}, "kept by the warehouse itself"),
+        ("updated_at", "计划名称", {"type": "first"}, "kept by the warehouse itself"),
+        ("_source", "计划名称", {"type": "first"}, "kept by the warehouse itself"),
+        ("_derived_from_domain", "计划名称", {"type": "first"}, "kept by the warehouse itself"),
+    ],
+)
+def test_a_column_that_cannot_hold_the_values_is_refused(
+    warehouse: Connection, tmp_path: Path, target: str, source: str | None, aggregation: dict[str, Any], says: str
+) -> None:
+    wrong = {"target": target, "aggregation": aggregation} | ({"source": source} if source else {})
+
+    with pytest.raises(ConfigError, match=f"rule fk_plan does not fit.*{says}") as refused:
+        check_keys(warehouse, loaded(tmp_path, rule(backfill_columns=[wrong])))
+
+    assert (refused.value.file, refused.value.input_data) == ("foreign_keys.yml", target)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("kind", "source", "aggregation", "fits"),
+    [
+        ("date", "月度", {"type": "first"}, True),
+        ("text", "月度", {"type": "first"}, True),
+        ("numeric", "期末资产规模", {"type": "first"}, True),
+        ("numeric(4,2)", "期末资产规模", {"type": "first"}, False),
+        ("numeric(9,0)", "机构名称", {"type": "count_distinct"}, True),
+        ("bigint", "机构名称", {"type": "count_distinct"}, True),
+        ("smallint", "机构名称", {"type": "count_distinct"}, False),
+        ("integer generated always as identity", "机构名称", {"type": "count_distinct"}, False),
+        ("integer generated always as (1) stored", "机构名称", {"type": "count_distinct"}, False),
+    ],
+)
+def test_a_value_that_is_taken_over_also_fits_its_own_type(
+    warehouse: Connection, tmp_path: Path, kind: str, source: str, aggregation: dict[str, Any], fits: bool
+) -> None:
+    with warehouse.cursor() as cursor:
+        cursor.execute(f"alter table mapping.年金计划 add given {kind}")
+    warehouse.commit()
+    asked = loaded(tmp_path, rule(backfill_columns=[{"source": source, "target": "given", "aggregation": aggregation}]))
+
+    if fits:
+        check_keys(warehouse, asked)
+    else:
+        with pytest.raises(ConfigError, match="given"):
+            check_keys(warehouse, asked)
+
+
+@pytest.mark.integration
+def test_a_key_is_a_text(warehouse: Connection, tmp_path: Path) -> None:
+    with warehouse.cursor() as cursor:
+        cursor.execute("alter table mapping.年金计划 add number integer unique, add unique (id)")
+    warehouse.commit()
+
+    for key in ("number", "id"):
+        with pytest.raises(ConfigError, match=f"target_key.*{key}.*a key of type text"):
+            check_keys(warehouse, loaded(tmp_path, rule(target_key=key)))
+
+
+@pytest.mark.integration
+def test_rules_of_other_domains_that_describe_the_same_rows_are_checked_too(
+    warehouse: Connection, tmp_path: Path
+) -> None:
+    wrong = customers(backfill_columns=[{"source": "客户名称", "target": "关联计划数"}])
+    right = customers(backfill_columns=[{"source": "客户名称", "target": "客户名称"}])
+    content = {"annuity_performance": {"foreign_keys": [right]}, "annuity_income": {"foreign_keys": [wrong]}}
+    precedence = {"customer.客户明细": ["annuity_performance", "annuity_income"]}
+
+    asked = loaded(tmp_path, domains=content, precedence=precedence)
+
+    with pytest.raises(ConfigError, match=r"关联计划数.*is of type integer") as refused:
+        check_keys(warehouse, asked)
+    assert refused.value.domain == "annuity_income"
 
 
 @pytest.mark.integration

@@ -53,9 +53,10 @@ def test_a_loads_sums_are_those_between_its_totals(warehouse: Connection) -> Non
     labels = ["202410", "202410", "小计", "202410", "小计", "合计"]
     kept = [None if label.endswith("计") else "S0001" for label in labels]
     names = ["平安" if code else None for code in kept]
+    texts: dict[str, Any] = dict.fromkeys(("客户名称", "业务类型", "计划类型", "机构名称"), names)
     amounts = [1.0, 2.5, 3.5, 4.0, 4.0, 7.5]
     bronze, totals = set_totals_aside(
-        PERFORMANCE, rows(PERFORMANCE, 月度=labels, 计划代码=kept, 客户名称=names, 期末资产规模=amounts)
+        PERFORMANCE, rows(PERFORMANCE, 月度=labels, 计划代码=kept, 期末资产规模=amounts, **texts)
     )
     outcome = refined(PERFORMANCE, bronze)
     controls = compare(totals, domain=PERFORMANCE, bronze=bronze, outcome=outcome, tolerance=Decimal(0)).compared

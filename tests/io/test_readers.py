@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import xlsxwriter
 from openpyxl import load_workbook
+from tests.hub import PROJECT
 from tests.performance_rows import performance_rows, refined
 from tests.sheets import MAIN, texts, write_parts, write_rows, write_xml
 
@@ -17,6 +18,7 @@ from work_data_hub.domain.bronze import Bronze
 from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.domain.source import SheetChoice, Source
 from work_data_hub.errors import (
+    AmbiguousWorkbook,
     HeadingsDuplicated,
     HeadingsMissing,
     NoDataRows,
@@ -26,7 +28,9 @@ from work_data_hub.errors import (
     WorkDataHubError,
 )
 from work_data_hub.io.cell_reports import CellReport, Content, parse_report
+from work_data_hub.io.config_files import load_sources
 from work_data_hub.io.readers import read_sheet, read_workbooks
+from work_data_hub.io.sample_drop import write_sample_drop
 from work_data_hub.io.source_files import direct_file
 
 pytestmark = pytest.mark.unit
@@ -126,6 +130,34 @@ def test_an_error_in_an_undeclared_column_breaks_nothing(tmp_path: Path) -> None
     bronze = read(path)
 
     assert (len(bronze.frame), len(bronze.broken), bronze.unknown_headings) == (2, 0, ("注",))
+    assert bronze.untitled == ()
+
+
+@pytest.mark.parametrize("heading", [None, " ", "\u202e\u200b"], ids=["none", "blank", "invisible"])
+@pytest.mark.parametrize("at", [(1, 1), (4, 3)], ids=["A1", "C4"])
+def test_values_below_a_blank_heading_are_counted(tmp_path: Path, heading: str | None, at: tuple[int, int]) -> None:
+    rows: list[list[Any]] = [
+        [HEAD[0], heading, *HEAD[1:], None, heading],
+        ["1", 7, "A", 1, None, "x"],
+        ["1", "#N/A", "A", 1, None, " "],
+        ["1", None, "A", 1, None, "=A1"],
+        [None, "y", None, None, None, None],
+    ]
+
+    bronze = read(write_rows(tmp_path / "a.xlsx", rows, at=at))
+
+    found = {column.letter: column.filled for column in bronze.untitled}
+    assert found == ({"B": 3, "F": 2} if at == (1, 1) else {"D": 3, "H": 2})
+    assert bronze.rows_read == 3
+    assert bronze.unknown_headings == ()
+    assert bronze.untitled[0].words == f"column {'BD'[at[1] // 2]} has no heading and 3 filled cells; it was not read"
+
+
+def test_cells_with_a_format_only_are_no_values(tmp_path: Path) -> None:
+    row = "".join(f'<c r="{letter}2" s="0"/>' for letter in ("D", "E", "AZ"))
+    rows = texts(1, *HEAD) + texts(2, "1", "A", "1").replace("</row>", f"{row}</row>")
+
+    assert read(write_xml(tmp_path / "a.xlsx", rows)).untitled == ()
 
 
 @pytest.mark.parametrize(
@@ -427,3 +459,36 @@ def test_reports_of_the_reader_are_understood(detail: str, content: Content, tex
 def test_a_report_of_unknown_shape_is_an_error(detail: str) -> None:
     with pytest.raises(UnreadableWorkbook, match="does not know"):
         parse_report(detail)
+
+
+def test_of_several_sheets_one_may_have_headings_only(tmp_path: Path) -> None:
+    drop = write_sample_drop(tmp_path, period="202410", rows=100, only=["annual_loss"])
+    source = load_sources(PROJECT / "config")["annual_loss"]
+    path = drop.sheet("annual_loss").file
+    book = load_workbook(path)
+    sheets = ["企年受托流失(解约)", "企年投资流失(解约)"]
+    book[sheets[1]].delete_rows(2, 1000)
+    book.save(path)
+    found = direct_file(path, source=source)
+
+    bronze = read_workbooks(found, domain=DOMAINS["annual_loss"])
+
+    assert set(bronze.frame["_source_sheet"]) == {sheets[0]}
+    assert [place.endswith(sheets[1]) for place in bronze.empty_sheets] == [True]
+    book[sheets[0]].delete_rows(2, 1000)
+    book.save(path)
+    with pytest.raises(NoDataRows):
+        read_workbooks(direct_file(path, source=source), domain=DOMAINS["annual_loss"])
+
+
+def test_two_sheets_that_go_by_the_names_of_one_are_refused(tmp_path: Path) -> None:
+    drop = write_sample_drop(tmp_path, period="202410", rows=100, only=["annuity_income"], versions=["V1"])
+    path = drop.sheet("annuity_income").file
+    book = load_workbook(path)
+    book.copy_worksheet(book["收入明细"]).title = "收入明细（缺少企年投资）"
+    book.save(path)
+    found = direct_file(path, source=load_sources(PROJECT / "config")["annuity_income"])
+
+    with pytest.raises(AmbiguousWorkbook, match="收入明细（缺少企年投资）"):
+        read_workbooks(found, domain=DOMAINS["annuity_income"])
+    assert read_workbooks(found, domain=DOMAINS["annuity_income"], sheet="收入明细").rows_read > 0

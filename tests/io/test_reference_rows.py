@@ -16,6 +16,7 @@ from work_data_hub.domain.period import Period
 from work_data_hub.domain.plans import LoadMode, LoadPlan, ReferencePlan
 from work_data_hub.domain.reference_rules import Mode
 from work_data_hub.domain.spec import Domain
+from work_data_hub.errors import DataError
 from work_data_hub.io.faults import NO_FAULTS
 from work_data_hub.io.foreign_keys import load_references
 from work_data_hub.io.month_load import count_effects, publish
@@ -206,7 +207,7 @@ def test_the_strongest_domain_describes_whatever_the_order(warehouse: Connection
         "600000020": "annuity_performance",
     }
     assert seen[0][A]["关联计划数"] == 2
-    assert {row["年金客户类型"] for row in seen[0].values()} == {"新客", "中标客户", "流失客户"}
+    assert {row["年金客户类型"] for row in seen[0].values()} == {"新客", "新客*", "中标客户", "流失客户"}
 
 
 def test_income_and_performance_give_the_same_master_either_way(warehouse: Connection) -> None:
@@ -236,12 +237,47 @@ def test_a_customer_that_leaves_a_domain_is_described_by_the_next(warehouse: Con
     assert found["_derived_from_domain"] == "annuity_income"
 
 
-def test_a_customer_without_any_fact_stays_as_it_is(warehouse: Connection) -> None:
-    load(warehouse, month_of(PERFORMANCE, [A, B], 计划代码=["S1", "S2"]))
-    before = customers(warehouse, "客户明细::text as all_of_it")
+AGGREGATED = "年金客户类型, 年金计划类型, 关键年金计划, 其他年金计划, 主拓机构代码, 主拓机构, 其他开拓机构, 管理资格"
 
-    assert effect(load(warehouse, month_of(PERFORMANCE, B, 计划代码="S2"))) == (0, 0)
-    assert customers(warehouse, "客户明细::text as all_of_it") == before
+
+def test_a_customer_without_any_fact_loses_what_facts_gave_and_is_to_be_reviewed(warehouse: Connection) -> None:
+    load(warehouse, month_of(PERFORMANCE, [A, B], 计划代码=["S1", "S2"]))
+    run(warehouse, "update customer.客户明细 set _needs_review = false")
+
+    done = load(warehouse, month_of(PERFORMANCE, B, 计划代码="S2"))
+
+    assert effect(done) == (0, 1)
+    assert customers(warehouse, "客户名称, tags, _derived_from_domain, _source, _needs_review")[A] == {
+        "客户名称": "平安科技有限公司",
+        "tags": ["2410新建"],
+        "_derived_from_domain": "annuity_performance",
+        "_source": "auto_derived",
+        "_needs_review": True,
+    }
+    assert set(customers(warehouse, AGGREGATED)[A].values()) == {None}
+    assert customers(warehouse, "关联计划数, 关联机构数")[A] == {"关联计划数": 0, "关联机构数": 0}
+    assert customers(warehouse, "关联计划数, _needs_review")[B] == {"关联计划数": 1, "_needs_review": False}
+
+
+def test_a_customer_without_any_fact_is_left_alone_until_facts_come_back(warehouse: Connection) -> None:
+    both, one = month_of(PERFORMANCE, [A, B], 计划代码=["S1", "S2"]), month_of(PERFORMANCE, B, 计划代码="S2")
+    load(warehouse, both)
+    before = customers(warehouse, f"{DESCRIPTION}, tags, {AGGREGATED}")
+    load(warehouse, one)
+
+    assert effect(load(warehouse, one)) == (0, 0)
+    assert effect(load(warehouse, both)) == (0, 1)
+    assert customers(warehouse, f"{DESCRIPTION}, tags, {AGGREGATED}") == before
+
+
+def test_a_customer_of_awards_alone_goes_with_them(warehouse: Connection) -> None:
+    load(warehouse, month_of(AWARD, [A, B], 年金计划号=["S1", "S2"]))
+
+    done = load(warehouse, month_of(AWARD, B, 年金计划号="S2"))
+
+    assert effect(done) == (0, 1)
+    found = customers(warehouse, "tags, 年金客户类型, 关键年金计划, 关联计划数, _needs_review")[A]
+    assert found == {"tags": [], "年金客户类型": None, "关键年金计划": None, "关联计划数": 0, "_needs_review": True}
 
 
 def test_a_customer_of_another_month_still_has_facts(warehouse: Connection) -> None:
@@ -334,6 +370,34 @@ def test_an_authoritative_row_keeps_what_a_weaker_domain_does_not_know(warehouse
 
     found = customers(warehouse)[A]
     assert (found["管理资格"], found["关键年金计划"], found["客户名称"]) == ("人工", "S3", "平安科技有限公司")
+
+
+def test_an_authoritative_row_without_any_fact_keeps_what_facts_never_gave(warehouse: Connection) -> None:
+    run(
+        warehouse,
+        "insert into customer.客户明细 (company_id, 客户名称, 主拓机构, 管理资格) values (%s, '本名', '天津', '人工')",
+        A,
+    )
+
+    def income(*companies: str) -> LoadPlan:
+        plan = month_of(INCOME, list(companies), 计划代码=[f"S{company}" for company in companies])
+        kept = tuple(replace(reference, kept=frozenset({"主拓机构"})) for reference in plan.references)
+        return replace(plan, references=kept)
+
+    load(warehouse, income(A, B))
+    assert effect(load(warehouse, income(B))) == (0, 1)
+
+    columns = "客户名称, 主拓机构, 管理资格, 关键年金计划, 年金客户类型, 关联计划数, _source, _needs_review"
+    assert customers(warehouse, columns)[A] == {
+        "客户名称": "本名",
+        "主拓机构": "天津",
+        "管理资格": "人工",
+        "关键年金计划": None,
+        "年金客户类型": None,
+        "关联计划数": 0,
+        "_source": "authoritative",
+        "_needs_review": False,
+    }
 
 
 # -- how a month is loaded
@@ -435,6 +499,22 @@ def test_a_placeholder_is_no_branch(warehouse: Connection) -> None:
     assert effect(done, "mapping.组织架构") == (0, 0)
 
 
+@pytest.mark.parametrize("domain", [PERFORMANCE, INCOME], ids=lambda domain: domain.name)
+def test_codes_that_stand_in_for_a_missing_one_make_no_row_even_unseeded(warehouse: Connection, domain: Domain) -> None:
+    run(warehouse, "truncate mapping.年金计划, mapping.组合计划")
+    blanks: dict[str, Any] = {
+        "业务类型": ["企年受托", "企年受托", "职年受托"],
+        "计划类型": ["集合计划", "单一计划", "职业年金"],
+    }
+    plan = month_of(domain, A, 计划代码=[None, None, "Z1"], 组合代码=[None, None, None], **blanks)
+    assert set(plan.gold["计划代码"]) == {"AN001", "AN002", "Z1"}
+    assert set(plan.gold["组合代码"].dropna()) == {"QTAN001", "QTAN002", "QTAN003"}
+
+    done = load(warehouse, plan)
+
+    assert (effect(done, "mapping.年金计划"), effect(done, "mapping.组合计划")) == ((1, 0), (0, 0))
+
+
 def test_plans_and_portfolios_come_from_either_domain_and_stay(warehouse: Connection) -> None:
     first = load(warehouse, month_of(INCOME, A, 计划代码="S9", 组合代码="0009"))
     again = load(warehouse, month_of(PERFORMANCE, A, 计划代码="S9", 组合代码="0009"))
@@ -448,3 +528,77 @@ def test_the_sql_of_a_plan_says_what_becomes_of_the_references(warehouse: Connec
 
     assert any(text.startswith('insert into "mapping"."年金计划" ("年金计划号", "计划全称"') for text in statements)
     assert any(text.startswith('update "customer"."客户明细" set … where facts differ') for text in statements)
+
+
+# -- texts that are too long
+
+
+def refused(warehouse: Connection, plan: LoadPlan) -> DataError:
+    """The error of the load, which a plan must have raised too."""
+    with pytest.raises(DataError) as planned:
+        count_effects(warehouse, plan)
+    with pytest.raises(DataError) as done, transaction(warehouse), warehouse.cursor() as cursor:
+        publish(cursor, plan, load_id=1, faults=NO_FAULTS)
+    assert str(done.value) == str(planned.value)
+    assert customers(warehouse, "company_id") == {}
+    return done.value
+
+
+def narrow_plans(warehouse: Connection) -> None:
+    """Make the plan master hold shorter texts than the facts do."""
+    run(warehouse, "truncate mapping.年金计划")
+    run(warehouse, "alter table mapping.年金计划 alter 计划全称 type varchar(5), alter 年金计划号 type varchar(5)")
+
+
+def test_a_text_that_is_too_long_to_be_added_is_refused_with_its_place(warehouse: Connection) -> None:
+    narrow_plans(warehouse)
+    error = refused(warehouse, month_of(PERFORMANCE, A, 计划代码=["S1", "S2"], 计划名称=["短", "长的计划名称"]))
+
+    assert error.message == "6 characters do not fit mapping.年金计划.计划全称 of 5, for 年金计划号 S2"
+    assert (error.exit_code, error.field, error.input_data) == (4, "mapping.年金计划.计划全称", "长的计划名称")
+    assert (error.file, error.sheet, error.row_number) == ("month.xlsx", "规模明细", 3)
+    assert error.rule == "fk_plan: 计划全称 holds at most 5 characters"
+
+
+def test_a_text_that_is_too_long_to_describe_a_customer_is_refused(warehouse: Connection) -> None:
+    plans = [f"S{at:03}" for at in range(3)]
+    plan = month_of(PERFORMANCE, A, 计划代码=plans, 业务类型=["企年受托"] * 3)
+    gold = plan.gold.assign(业务类型=pd.array([name * 100 for name in "甲乙丙"], dtype="string"))
+    customer = tuple(ReferencePlan.of(r.reference, gold) for r in plan.references if r.reference.mode is Mode.RECOMPUTE)
+
+    error = refused(warehouse, replace(plan, gold=gold, references=customer))
+
+    assert error.field == "customer.客户明细.管理资格"
+    assert error.message.endswith(f"of 255, for company_id {A}")
+    assert error.row_number == 2
+
+
+def test_a_key_that_is_too_long_is_refused(warehouse: Connection) -> None:
+    narrow_plans(warehouse)
+
+    error = refused(warehouse, month_of(PERFORMANCE, A, 计划代码=["S1", "S23456"], 计划名称="短"))
+
+    assert (error.field, error.row_number) == ("mapping.年金计划.年金计划号", 3)
+
+
+def test_a_text_is_never_too_long_where_it_is_not_written(warehouse: Connection) -> None:
+    narrow_plans(warehouse)
+    load(warehouse, month_of(PERFORMANCE, A, 计划代码="S1", 计划名称="短"))
+
+    names = ["长的计划名称", "五字的名称"]
+    done = load(warehouse, month_of(PERFORMANCE, A, 计划代码=["S1", "S2"], 计划名称=names))
+
+    assert effect(done, "mapping.年金计划") == (1, 0)
+
+
+def test_a_filled_text_is_too_long_only_where_it_fills(warehouse: Connection) -> None:
+    narrow_plans(warehouse)
+    plan = month_of(PERFORMANCE, A, 计划代码=["S1", "S2"], 计划名称="长的计划名称")
+    rule = replace(plan.references[0].reference, mode=Mode.FILL_NULL_ONLY)
+    filling = replace(plan, references=(ReferencePlan.of(rule, plan.gold),))
+    run(warehouse, "insert into mapping.年金计划 (年金计划号, 计划全称) values ('S1', '甲')")
+    count_effects(warehouse, filling)
+
+    run(warehouse, "insert into mapping.年金计划 (年金计划号) values ('S2')")
+
+    assert refused(warehouse, filling).message.endswith("年金计划号 S2")

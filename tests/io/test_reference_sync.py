@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ BRANCHES: dict[str, Any] = {
     "source": {"type": "config_file", "path": "branches.csv"},
     "columns": {"code": "机构代码", "name": "机构", "number": "NO_机构"},
 }
+REPLACED = BRANCHES | {"mode": "replace"}
 PLANS: dict[str, Any] = {
     "name": "plans",
     "target": "mapping.年金计划",
@@ -51,7 +53,7 @@ PLANS: dict[str, Any] = {
 }
 PLAN_ROWS = """
     insert into enterprise.annuity_plan (plan_code, plan_name, updated_at) values
-      ('P1', '壹号', '2024-10-01 08:00+00'), ('P2', '贰号', '2024-10-02 08:00+00'), ('P3', null, null)
+      ('P1', '壹号', '2024-09-01 08:00+00'), ('P2', '贰号', '2024-10-02 08:00+00'), ('P3', null, null)
 """
 TRACKING = "_source, _needs_review, _derived_from_domain, _derived_at is null"
 
@@ -196,34 +198,122 @@ def test_the_shipped_files_hold_what_the_tables_begin_with(hub: Hub) -> None:
     ]
 
 
-def test_replace_removes_authoritative_rows_and_leaves_derived_ones(desk: Desk) -> None:
+def owned(desk: Desk) -> list[tuple[Any, ...]]:
+    return desk.hub.query("select job_name, table_name, key from system.synced_keys order by 3")
+
+
+def test_the_first_replacing_sync_removes_nothing_and_notes_its_keys(desk: Desk) -> None:
+    (planned,) = desk.sync(REPLACED, execute=False)
+    assert owned(desk) == []
+
+    (effect,) = desk.sync(REPLACED)
+
+    assert effect == planned
+    assert numbers(effect) == (1, 0, 1, 0)
+    assert owned(desk) == [("branches", "mapping.组织架构", "G01"), ("branches", "mapping.组织架构", "G99")]
+
+
+def test_an_upserting_sync_notes_no_keys(desk: Desk) -> None:
+    desk.sync(BRANCHES)
+
+    assert owned(desk) == []
+
+
+def test_replace_removes_only_what_the_job_delivered_before(desk: Desk) -> None:
+    desk.sync(REPLACED)
     derive(desk, "mapping.组织架构", "机构代码", "G77")
+    desk.csv("G01,北京,1")
 
-    (effect,) = desk.sync(BRANCHES | {"mode": "replace"}, allow_shrink=True)
+    (planned,) = desk.sync(REPLACED, execute=False, allow_shrink=True)
+    (effect,) = desk.sync(REPLACED, allow_shrink=True)
 
-    assert numbers(effect) == (1, 0, 1, 37)
-    assert desk.hub.query("select 机构代码 from mapping.组织架构 order by 1") == [("G01",), ("G77",), ("G99",)]
+    assert effect == planned
+    assert numbers(effect) == (0, 0, 1, 1)
+    assert desk.hub.query("select count(*) from mapping.组织架构") == [(39,)]
+    assert branch(desk, "G99") == []
+    assert [key for _, _, key in owned(desk)] == ["G01"]
+
+
+def test_another_job_owns_nothing_of_the_first(desk: Desk) -> None:
+    desk.sync(REPLACED)
+    desk.csv("G01,北京,1")
+
+    assert numbers(desk.sync(REPLACED | {"name": "others"})[0]) == (0, 0, 1, 0)
+
+
+def test_keys_of_another_key_column_are_no_keys(desk: Desk) -> None:
+    run(desk.hub.url, "create unique index on mapping.组织架构 (机构)")
+    run(desk.hub.url, "update mapping.组织架构 set 机构 = 'G99' where 机构代码 = 'G02'")
+    desk.sync(REPLACED)
+    desk.csv("G01,北京,1", "G98,新,98")
+
+    (effect,) = desk.sync(REPLACED | {"key": "机构"}, allow_shrink=True)
+
+    assert numbers(effect) == (1, 0, 1, 0)
+    assert len(branch(desk, "G02")) == 1
+    assert {key for _, _, key in owned(desk)} == {"北京", "新"}
+
+
+def test_a_row_that_became_derived_is_not_removed(desk: Desk) -> None:
+    desk.sync(REPLACED)
+    run(desk.hub.url, "update mapping.组织架构 set _source = 'auto_derived' where 机构代码 = 'G99'")
+    desk.csv("G01,北京,1")
+
+    assert numbers(desk.sync(REPLACED)[0]) == (0, 0, 1, 0)
+    assert len(branch(desk, "G99")) == 1
+
+
+@pytest.mark.parametrize("again", ["derived", "authoritative"])
+def test_a_row_that_a_human_accepted_since_is_not_removed(desk: Desk, again: str) -> None:
+    desk.sync(REPLACED)
+    if again == "derived":
+        run(desk.hub.url, "delete from mapping.组织架构 where 机构代码 = 'G99'")
+        derive(desk, "mapping.组织架构", "机构代码", "G99")
+    assert desk.hub.wdh("reference", "accept", "组织架构", "G99", "--execute").code == 0
+    desk.csv("G01,北京,1")
+
+    assert numbers(desk.sync(REPLACED)[0]) == (0, 0, 1, 0)
+    assert len(branch(desk, "G99")) == 1
+
+
+def test_a_failed_replacing_sync_notes_no_keys(desk: Desk) -> None:
+    run(desk.hub.url, "alter table mapping.组织架构 add constraint never check (机构代码 <> 'G99')")
+
+    with pytest.raises(WarehouseError, match="never"):
+        desk.sync(REPLACED)
+
+    assert owned(desk) == []
 
 
 @pytest.mark.parametrize("execute", [False, True])
-def test_replace_refuses_to_empty_a_table(desk: Desk, execute: bool) -> None:
+def test_replace_refuses_to_remove_most_of_its_rows(desk: Desk, execute: bool) -> None:
+    desk.sync(REPLACED)
+    desk.csv("G01,北京,1")
     before = desk.hub.contents()
 
-    with pytest.raises(ShrinkRefused, match="would lose 37 of 38") as raised:
-        desk.sync(BRANCHES | {"mode": "replace"}, execute=execute)
+    with pytest.raises(ShrinkRefused, match="would lose 1 of the 2 rows") as raised:
+        desk.sync(REPLACED, execute=execute)
 
     assert raised.value.exit_code == 4
     assert desk.hub.contents() == before
 
 
-def test_replace_may_remove_up_to_thirty_per_cent(desk: Desk) -> None:
-    run(desk.hub.url, "delete from mapping.组织架构 where 机构代码 >= 'G30'")
+def test_replace_may_remove_up_to_thirty_per_cent_of_its_rows(desk: Desk) -> None:
     seeded = desk.hub.query('select 机构代码, 机构, "NO_机构" from mapping.组织架构 order by 1')
-    desk.csv(*(",".join(map(str, row)) for row in seeded[:21]))
+    lines = [",".join(map(str, row)) for row in seeded]
+    desk.csv(*lines[:30]).sync(REPLACED)
 
-    (effect,) = desk.sync(BRANCHES | {"mode": "replace"})
+    (effect,) = desk.csv(*lines[:21]).sync(REPLACED)
 
     assert numbers(effect) == (0, 0, 21, 9)
+
+
+def test_the_same_replacing_sync_again_changes_nothing(desk: Desk) -> None:
+    desk.sync(REPLACED)
+    before = desk.hub.contents()
+
+    assert numbers(desk.sync(REPLACED)[0]) == (0, 0, 2, 0)
+    assert desk.hub.contents() == before
 
 
 def test_rows_that_are_as_the_source_says_stay_untouched(desk: Desk) -> None:
@@ -260,6 +350,32 @@ def test_an_incremental_sync_reads_changes_from_the_last_time_on(legacy_desk: De
     assert (effect.rows_read, numbers(effect)) == (4, (2, 0, 2, 0))
     assert effect.since is not None
     assert state(legacy_desk) == [("03 08:00", 4)]
+
+
+def test_an_incremental_sync_begins_before_the_mark_for_rows_committed_late(legacy_desk: Desk, legacy: Legacy) -> None:
+    legacy_desk.sync(PLANS)
+    legacy.run("insert into enterprise.annuity_plan values ('P4', '肆', null, null, '2024-10-01 08:00+00')")
+    legacy.run("insert into enterprise.annuity_plan values ('P5', '伍', null, null, '2024-10-01 07:59+00')")
+
+    (effect,) = legacy_desk.sync(PLANS)
+
+    assert numbers(effect) == (1, 0, 2, 0)
+    assert str(effect.since) == "2024-10-01 08:00:00+00:00"
+    assert state(legacy_desk) == [("02 08:00", 3)]
+
+
+@pytest.mark.parametrize("kind", ["timestamptz", "date"])
+def test_the_mark_stays_behind_a_transaction_that_is_still_open(legacy_desk: Desk, legacy: Legacy, kind: str) -> None:
+    legacy.run(f"alter table enterprise.annuity_plan alter updated_at type {kind}")
+    job = PLANS | {"incremental": {"column": "updated_at", "overlap_minutes": 0}}
+    with closing(psycopg2.connect(legacy.url)) as late, late.cursor() as cursor:
+        cursor.execute("insert into enterprise.annuity_plan values ('LATE', '晚', null, null, now())")
+        legacy.run("insert into enterprise.annuity_plan values ('P4', '肆', null, null, now())")
+        assert legacy_desk.sync(job)[0].inserted == 4
+        late.commit()
+
+    assert numbers(legacy_desk.sync(job)[0])[0] == 1
+    assert legacy_desk.hub.query("select 计划全称 from mapping.年金计划 where 年金计划号 = 'LATE'") == [("晚",)]
 
 
 def test_a_full_sync_reads_everything(legacy_desk: Desk, legacy: Legacy) -> None:

@@ -116,6 +116,22 @@ def test_a_row_given_up_brings_its_reason_and_no_changes(workbook: Path, word: s
     assert len(returned.untouched) == 5
 
 
+def test_edits_of_a_row_given_up_and_of_columns_nobody_loads_are_told(workbook: Path, month: FaultyMonth) -> None:
+    rows = [fault.row for fault in month.faults]
+    good: dict[int, dict[str, Any]] = {rows[0]: {"期末资产规模": 5, "备注": "x"}, rows[1]: {"备注": "y"}}
+
+    assert take_back(correct(workbook, good, waived=[rows[0]])).remarks == (
+        f"not taken: {SHEET}!H{rows[0]} 期末资产规模 5; the row is given up",
+        "备注 is not a column of annuity_performance: 2 edits ignored",
+    )
+
+
+def test_a_column_nobody_loads_may_be_deleted(workbook: Path) -> None:
+    returned = take_back(edited(workbook, lambda page: page.delete_cols(10)))
+
+    assert (returned.is_untouched, returned.remarks) == (True, ())
+
+
 def refusal(workbook: Path) -> SourceError:
     with pytest.raises(SourceError) as caught:
         take_back(workbook)
@@ -167,6 +183,38 @@ def test_rows_sorted_without_their_hidden_columns_are_refused(workbook: Path) ->
                 page.cell(line, column).value = value
 
     assert "sorted without their hidden columns" in refusal(edited(workbook, sort_apart)).message
+
+
+def exchange(page: Worksheet, first: int, second: int, columns: range) -> None:
+    for column in columns:
+        one, two = page.cell(first, column), page.cell(second, column)
+        one.value, two.value = two.value, one.value
+
+
+def test_rows_sorted_apart_are_refused_even_when_each_was_corrected(workbook: Path, month: FaultyMonth) -> None:
+    def sort_and_correct(page: Worksheet) -> None:
+        exchange(page, 2, 3, range(1, 14))
+        page["A2"].value, page["H3"].value, page["G3"].value = "202410", 9, 7
+
+    assert "2 rows hold the cells of other rows" in refusal(edited(workbook, sort_and_correct)).message
+
+
+def test_one_of_two_moved_rows_may_be_gone(workbook: Path) -> None:
+    def sort_and_delete(page: Worksheet) -> None:
+        exchange(page, 2, 3, range(1, 14))
+        exchange(page, 3, 4, range(1, 14))
+        page.delete_rows(4)
+
+    assert "sorted without their hidden columns" in refusal(edited(workbook, sort_and_delete)).message
+
+
+def test_values_that_another_row_has_too_may_be_typed(workbook: Path) -> None:
+    def agree(page: Worksheet) -> None:
+        for line in range(2, 8):
+            for column in (1, 2, 3, 6, 8):
+                page.cell(line, column).value = page.cell(4, column).value
+
+    assert not take_back(edited(workbook, agree)).is_untouched
 
 
 def test_other_workbooks_are_refused(tmp_path: Path, month: FaultyMonth) -> None:

@@ -1,6 +1,7 @@
 """config/reference_sync.yml: what it may say, and the files it names."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,24 @@ def test_a_job_is_read_as_written(tmp_path: Path) -> None:
     assert job.source == LegacySource(schema="enterprise", table="organization")
     assert (job.mode, job.enabled, job.changed_at) == (SyncMode.UPSERT, False, "updated_at")
     assert (job.source_key, job.targets) == ("code", ["机构代码", "机构"])
+    assert job.overlap == timedelta(days=1)
+
+
+def test_the_overlap_is_read_in_minutes(tmp_path: Path) -> None:
+    incremental = {"column": "updated_at", "overlap_minutes": 90}
+
+    (job,) = load_sync_jobs(write(tmp_path, JOB | {"source": LEGACY, "incremental": incremental}))
+
+    assert job.overlap == timedelta(minutes=90)
+
+
+@pytest.mark.parametrize("minutes", [-1, 1.5, True, "60", 10**7, None])
+def test_a_wrong_overlap_is_named(tmp_path: Path, minutes: object) -> None:
+    incremental = {"column": "updated_at", "overlap_minutes": minutes}
+
+    error = refused(write(tmp_path, JOB | {"source": LEGACY, "incremental": incremental}))
+
+    assert error.field == "jobs.branches.incremental.overlap_minutes"
 
 
 @pytest.mark.parametrize(
@@ -146,6 +165,16 @@ def test_csv_cells_are_read_as_text_with_their_lines(tmp_path: Path) -> None:
     assert rows.frame["name"].fillna("null").tolist() == ['a,"b', "two\nlines", "null"]
     assert rows.lines == (4, 6, 7)
     assert list(rows.frame) == ["code", "name"]
+
+
+def test_only_a_line_that_begins_with_a_sign_is_a_comment(tmp_path: Path) -> None:
+    text = '# say "no", "\ncode,name\n"#P9",nine\n#P1,comment\nG2,"two\n#lines"\n # x,y\n'
+
+    rows = read(tmp_path, text)
+
+    assert rows.frame["code"].tolist() == ["#P9", "G2", " # x"]
+    assert rows.frame["name"].tolist() == ["nine", "two\n#lines", "y"]
+    assert rows.lines == (3, 6, 7)
 
 
 def test_yaml_values_are_read_as_written_with_their_lines(tmp_path: Path) -> None:

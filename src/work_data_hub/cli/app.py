@@ -11,8 +11,8 @@ from typer._click.exceptions import ClickException  # typer's public names cover
 from work_data_hub import __version__
 from work_data_hub.cli import dagster as dagster_commands
 from work_data_hub.cli import database, demo, domain, etl, reference, rejects, requeue, sample, schema
-from work_data_hub.cli.complaints import complain
-from work_data_hub.errors import Unexpected, WorkDataHubError
+from work_data_hub.cli.complaints import Told, complain
+from work_data_hub.errors import NOTHING_UNFINISHED, Interrupted, Unexpected, WorkDataHubError
 
 app = typer.Typer(
     name="wdh",
@@ -34,7 +34,7 @@ app.add_typer(domain.app, name="domain")
 app.add_typer(reference.app, name="reference")
 app.add_typer(dagster_commands.app, name="dagster")
 
-INTERRUPTED = 130
+INTERRUPTED = Interrupted.exit_code
 
 
 def _version(asked: bool) -> None:
@@ -78,7 +78,7 @@ def run(arguments: list[str]) -> int:
 
 def _ended(result: object, arguments: list[str]) -> int:
     # Ctrl-C comes as a result: the framework has caught it by then.
-    if result == INTERRUPTED:
+    if result == INTERRUPTED and not isinstance(result, Told):
         return _interrupted(arguments)
     return result if isinstance(result, int) else 0
 
@@ -94,10 +94,7 @@ def _told(wrong: WorkDataHubError | ClickException, arguments: list[str]) -> int
 
 
 def _interrupted(arguments: list[str]) -> int:
-    sentence = "interrupted; nothing of an unfinished load was written"
-    print(sentence, file=sys.stderr)
-    _tell_machines(arguments, code=INTERRUPTED, message=sentence)
-    return INTERRUPTED
+    return _told(Interrupted(NOTHING_UNFINISHED), arguments)
 
 
 def _reader_left(end: BrokenPipeError | SystemExit) -> int:

@@ -5,6 +5,10 @@ import sys
 from work_data_hub.errors import WorkDataHubError
 
 
+class Told(int):
+    """An exit code whose reason has been shown already."""
+
+
 def complain(error: WorkDataHubError) -> None:
     """Print the error's line."""
     print(error, file=sys.stderr)

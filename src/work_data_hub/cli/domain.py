@@ -25,6 +25,16 @@ def accept_heading(
     deferred("work_data_hub.cli.domain_heading_run:accept_heading")(domain, column, heading, remove=remove)
 
 
+@app.command("ignore-heading")
+def ignore_heading(
+    domain: Annotated[str, typer.Argument(help="A declared domain.")],
+    heading: Annotated[str, typer.Argument(help="The heading as the workbook has it.")],
+    remove: Annotated[bool, typer.Option("--remove", help="Ignore the heading no longer.")] = False,
+) -> None:
+    """Record in config/headings.yml that a heading is none of the declared columns and is left out."""
+    deferred("work_data_hub.cli.domain_heading_run:ignore_heading")(domain, heading, remove=remove)
+
+
 @app.command("list")
 def list_domains() -> None:
     """Print every domain with its table, and whether --all-domains loads it."""

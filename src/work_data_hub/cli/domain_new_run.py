@@ -138,6 +138,7 @@ def _show(drafted: Drafted, *, executed: bool) -> None:
     columns = [_column_row(column) for column in draft.columns]
     _print_table("columns", [("", "column", "kind", "cell", "example"), *columns])
     _print_table("headings read over", [(", ".join(draft.ignored),)] if draft.ignored else [])
+    _print_table("not read", [(column.words,) for column in drafted.bronze.untitled])
     _print_table("steps", [(f"{at}", step.says) for at, step in enumerate(draft.domain.steps, 1)])
     _print_table("to decide (marked `# check:`)", [(remark,) for remark in draft.remarks])
     shown = [outcome.rejects.iloc[at] for at in range(min(_SHOWN_REJECTS, len(outcome.rejects)))]

@@ -5,7 +5,7 @@ from work_data_hub.cli.doors import open_door
 from work_data_hub.cli.text_table import page_width, table_lines
 from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.domain.describe import Section, Surroundings, describe, overview
-from work_data_hub.io.accepted_headings import accepted_headings
+from work_data_hub.io.accepted_headings import accepted_headings, load_headings
 from work_data_hub.io.config_files import load_mappings, load_sources
 from work_data_hub.io.foreign_keys import load_references
 
@@ -23,6 +23,7 @@ def show_domain(name: str) -> None:
         source=load_sources(config_dir).get(name),
         mappings={mapping: len(entries) for mapping, entries in load_mappings(config_dir).items()},
         accepted=accepted_headings(config_dir, domain),
+        ignored=load_headings(config_dir).ignored.get(name, ()),
         references=load_references(config_dir, DOMAINS).get(name, ()),
     )
     print(f"{domain.name} · {domain.title}")

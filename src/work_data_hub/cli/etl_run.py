@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
+from work_data_hub.cli.complaints import Told
 from work_data_hub.cli.doors import open_door
 from work_data_hub.cli.etl import EtlOptions, execute_command
 from work_data_hub.cli.lazy import deferred
@@ -16,7 +17,8 @@ from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.plans import LoadMode
 from work_data_hub.domain.report import DomainReport, RunReport
-from work_data_hub.errors import Unexpected, UsageError, WorkDataHubError
+from work_data_hub.domain.text import narrow
+from work_data_hub.errors import NOTHING_UNFINISHED, Interrupted, Unexpected, UsageError, WorkDataHubError
 from work_data_hub.io.config_files import load_sources, source_for
 from work_data_hub.log import get_logger
 from work_data_hub.orchestration.file_run import FileRun
@@ -39,7 +41,7 @@ def run_etl(options: EtlOptions) -> int:
         report = _report(options, run_id, started, error=error)
     if report is not None:
         _show(report, options)
-        return report.exit_code
+        return Told(report.exit_code)
     return 0
 
 
@@ -52,9 +54,18 @@ def _run(options: EtlOptions, run_id: str, started: float) -> RunReport | None:
     requests = _requests(options, settings, run_id)
     place = workplace(settings, execute=options.execute)
     progress = Progress(sys.stderr, quiet=options.quiet or options.report == "json" or options.no_rich)
-    reports = [run_domain(request, place, settings, progress) for request in requests]
+    reports: list[DomainReport] = []
+    stopped: Interrupted | None = None
+    try:
+        for request in requests:
+            reports.append(run_domain(request, place, settings, progress))
+    except KeyboardInterrupt:
+        # What was loaded before the signal is loaded, and has to be said.
+        stopped = Interrupted(NOTHING_UNFINISHED)
     return replace(
-        _report(options, run_id, started), database=describe_database(place.database_url), domains=tuple(reports)
+        _report(options, run_id, started, error=stopped),
+        database=describe_database(place.database_url),
+        domains=tuple(reports),
     )
 
 
@@ -141,7 +152,7 @@ def _domains(options: EtlOptions, settings: Settings) -> list[str]:
     if options.all_domains:
         # Configured domains whose declaration is not there yet have nothing to run.
         return [name for name in DOMAINS if name in sources and sources[name].all_domains]
-    asked = {name.strip() for name in options.domains.split(",") if name.strip()}
+    asked = {name.strip() for name in narrow(options.domains).split(",") if name.strip()}
     for name in asked:
         source_for(settings.config_dir, name)
     names = [name for name in DOMAINS if name in asked] + sorted(asked - set(DOMAINS))

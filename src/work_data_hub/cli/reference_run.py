@@ -3,7 +3,7 @@
 import json
 import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from uuid import uuid4
@@ -14,7 +14,7 @@ from work_data_hub.cli.doors import open_door
 from work_data_hub.cli.render import headline
 from work_data_hub.cli.text_table import number_lines, table_lines
 from work_data_hub.domain.reference_review import Acceptance, ReviewedTable, WaitingRow, reviewed_table
-from work_data_hub.domain.reference_sync import SyncEffect, SyncJob, SyncMode, SyncReport
+from work_data_hub.domain.reference_sync import SyncEffect, SyncReport
 from work_data_hub.errors import UsageError, WorkDataHubError
 from work_data_hub.io.database import existing_url
 from work_data_hub.io.postgres import Connection, connect, read_only, transaction, warehouse_errors
@@ -87,7 +87,7 @@ def _show_sync(done: SyncReport, request: SyncRequest) -> None:
         print("\n".join(number_lines([titles, *(_cells(effect) for effect in done.tables)])))
     for effect in done.tables:
         if effect.since:
-            print(f"  {effect.job.target}: changes since {effect.since:%Y-%m-%d %H:%M:%S} UTC (--full reads all)")
+            print(f"  {effect.job.target}: rows stamped from {effect.since:%Y-%m-%d %H:%M:%S} UTC on, or not stamped")
         if effect.temporary:
             print(f"  {effect.job.target}: {effect.temporary:,} rows with temporary company ids left out")
     if done.disabled and not request.names:
@@ -102,12 +102,23 @@ def _cells(effect: SyncEffect) -> list[str]:
 
 def _next(done: SyncReport, request: SyncRequest) -> str:
     if done.status == "unchanged":
-        return "nothing to do: every table is as its source" if done.tables else "nothing to do: no job is enabled"
+        return _nothing(done.tables)
     if done.mode == "execute":
         return "synced; `wdh reference review` lists what still needs a human"
     words = ["wdh", "reference", "sync", *(word for name in request.names for word in ("--table", name))]
     flags = {"--full": request.full, "--allow-shrink": request.allow_shrink}
     return f"next: {shlex.join([*words, *(flag for flag, is_set in flags.items() if is_set), '--execute'])}"
+
+
+def _nothing(tables: tuple[SyncEffect, ...]) -> str:
+    if not tables:
+        return "nothing to do: no job is enabled"
+    words = "nothing to do: every row read is as its source"
+    moments = {f"{effect.since:%Y-%m-%d %H:%M:%S} UTC" for effect in tables if effect.since}
+    if not moments:
+        return words
+    moment = moments.pop() if len(moments) == 1 else "the moments above"
+    return f"{words}; rows stamped before {moment} are not looked at, --full reads all"
 
 
 def review(*, names: tuple[str, ...], report: str) -> None:
@@ -166,23 +177,20 @@ def accept(*, table: str, keys: tuple[str, ...], execute: bool, report: str) -> 
         counted = count_acceptance(cursor, found, tuple(dict.fromkeys(keys)))
         _refuse_unknown_keys(found, counted)
         if execute:
-            accept_rows(cursor, found, counted.accepted)
+            accept_rows(cursor, found, (*counted.accepted, *counted.unchanged))
         database = describe_database(existing_url(settings, for_execute=execute))
     log.info("reference.accepted" if execute else "reference.planned", table=found.name, rows=len(counted.accepted))
     if report == "json":
         print(json.dumps(counted.as_json(mode="execute" if execute else "plan"), ensure_ascii=False, indent=2))
         return
     print(headline(database, execute=execute))
-    for line in _accept_lines(counted, execute=execute, jobs=load_sync_jobs(settings.config_dir)):
+    for line in _accept_lines(counted, execute=execute):
         print(line)
 
 
-def _accept_lines(counted: Acceptance, *, execute: bool, jobs: Sequence[SyncJob]) -> Iterator[str]:
+def _accept_lines(counted: Acceptance, *, execute: bool) -> Iterator[str]:
     word = "taken over" if execute else "to take over"
     yield f"  {counted.table}: {len(counted.accepted):,} {word}, {len(counted.unchanged):,} authoritative already"
-    for job in jobs:
-        if job.enabled and job.mode is SyncMode.REPLACE and job.target == counted.table:
-            yield f"  note: the sync {job.name} removes rows that {job.source} lacks: add them there as well"
     if counted.accepted and not execute:
         yield f"next: {shlex.join(['wdh', 'reference', 'accept', counted.table, *counted.accepted, '--execute'])}"
 

@@ -55,7 +55,14 @@ def _load(settings: Settings, rows: Sequence[StandingReject]) -> dict[str, Any]:
         "workbook": _existing(workbook),
         **{status: counts[status] for status in STATUSES},
         "rows": [
-            {"file": row.file, "sheet": row.sheet, "row": row.row_number, "status": row.status, "cells": row.cells}
+            {
+                "file": row.file,
+                "sheet": row.sheet,
+                "row": row.row_number,
+                "status": row.status,
+                "settled_by_load": row.settled_by_load,
+                "cells": row.cells,
+            }
             for row in rows
         ],
     }

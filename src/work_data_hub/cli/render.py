@@ -54,7 +54,9 @@ def render_report(report: RunReport, *, show_sql: bool = False, quiet: bool = Fa
     if planned and not quiet:
         checked = sorted({line for domain in report.domains for line in domain.not_checked})
         console.print(f"not checked: {'; '.join(checked)}" if checked else "")
-    if not quiet:
+    if report.error:
+        complain(report.error)
+    elif not quiet:
         _next_step(console, report, execute)
 
 

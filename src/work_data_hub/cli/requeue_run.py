@@ -17,11 +17,11 @@ from work_data_hub.cli.returned_changes import change_lines, changes_json
 from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.domain.report import RunReport, error_json
 from work_data_hub.domain.returned import Returned
-from work_data_hub.errors import WorkDataHubError
+from work_data_hub.errors import WarehouseError, WorkDataHubError
 from work_data_hub.io.returned_workbook import read_returned
 from work_data_hub.orchestration.places import describe_database, workplace
 from work_data_hub.orchestration.requests import FileRequest, Tolerance
-from work_data_hub.orchestration.rework import reworked
+from work_data_hub.orchestration.rework import reworked, standing
 from work_data_hub.settings import Settings
 
 
@@ -68,9 +68,18 @@ def run_requeue(*, debug: bool, **options: Any) -> int:
             raise
         _print({"mode": call.mode, "status": "failed", "run_id": run_id, "domains": [], "error": error_json(error)})
         return error.exit_code
-    if returned.is_untouched:
-        return _say_untouched(call, returned, run_id)
-    return _run(call, returned, request=request, settings=settings, started=started)
+    now = _against_warehouse(returned, settings)
+    if returned.is_untouched and now.is_untouched:
+        return _say_untouched(call, now, run_id)
+    return _run(call, now, request=request, settings=settings, started=started)
+
+
+def _against_warehouse(returned: Returned, settings: Settings) -> Returned:
+    """What came back as far as it differs from what stands; a warehouse that refuses is met again by the run."""
+    try:
+        return standing(returned, workplace(settings, execute=False))
+    except WarehouseError:
+        return returned
 
 
 def _request(call: _Call, returned: Returned, run_id: str) -> FileRequest:

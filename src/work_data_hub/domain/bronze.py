@@ -10,6 +10,22 @@ PROVENANCE = (SOURCE_FILE, SOURCE_SHEET, SOURCE_ROW)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Untitled:
+    """A column that holds values below a blank heading: they are not read."""
+
+    file: str
+    sheet: str
+    letter: str
+    filled: int
+
+    @property
+    def words(self) -> str:
+        """The column and its number of filled cells in a sentence."""
+        cells = f"{self.filled:,} filled cell{'s' if self.filled != 1 else ''}"
+        return f"column {self.letter} has no heading and {cells}; it was not read"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bronze:
     """One frame of cells, and beside it the cells that a column of numbers cannot hold.
 
@@ -21,7 +37,8 @@ class Bronze:
     formula that was never calculated, TRUE or FALSE where a number belongs.
     `letters` gives the sheet's column letter of each declared column; where several sheets are
     joined, the first that has the column. `letters_of` knows each sheet's own.
-    `unknown_headings` are headings that no declaration knows; their cells are not read.
+    `unknown_headings` are headings that no declaration knows; their cells are not read. Neither are
+    those of the `untitled` columns. `empty_sheets` (file › sheet) had headings only, others had rows.
     """
 
     frame: pd.DataFrame
@@ -30,6 +47,8 @@ class Bronze:
     letters: dict[str, str]
     unknown_headings: tuple[str, ...] = ()
     letters_by_sheet: Mapping[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
+    untitled: tuple[Untitled, ...] = ()
+    empty_sheets: tuple[str, ...] = ()
 
     def letters_of(self, file: str, sheet: str) -> Mapping[str, str]:
         """The column letters of one sheet: declared name → letter."""
@@ -57,6 +76,7 @@ def joined(parts: Sequence[Bronze]) -> Bronze:
         letters={name: letter for part in reversed(parts) for name, letter in part.letters.items()},
         unknown_headings=tuple(dict.fromkeys(name for part in parts for name in part.unknown_headings)),
         letters_by_sheet={_sheet(part): part.letters for part in parts},
+        untitled=tuple(column for part in parts for column in part.untitled),
     )
 
 

@@ -20,6 +20,7 @@ _YES, _NO = frozenset({"true", "t", "yes", "是", "1"}), frozenset({"false", "f"
 def reader_of(kind: str) -> Callable[[str], str | None]:
     """Return what turns text into PostgreSQL's text of the type, None for no value, ValueError for what does not fit.
 
+    The text holds no NUL; no type takes one.
     A type that is not known here takes any text; PostgreSQL has the last word.
     """
     if found := _TEXT.fullmatch(kind):
@@ -31,28 +32,22 @@ def reader_of(kind: str) -> Callable[[str], str | None]:
         return partial(_decimal, digits=digits)
     if _MOMENT.fullmatch(kind):
         return _moment
-    return _READERS.get(kind, _without_nul)
+    return _READERS.get(kind, str)
 
 
 def rule_of(kind: str) -> str:
     """Return what a value of the type looks like, in words."""
     if found := _TEXT.fullmatch(kind):
-        return f"at most {found['length']} characters" if found["length"] else "text without NUL"
+        return f"at most {found['length']} characters" if found["length"] else "text"
     if _MOMENT.fullmatch(kind):
         return "a moment such as 2025-10-15 08:30:00"
     return _RULES.get(kind, f"a value of type {kind}")
 
 
-def _without_nul(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("NUL")
-    return text
-
-
 def _short_text(text: str, *, length: int) -> str:
     if length and len(text) > length:
         raise ValueError("too long")
-    return _without_nul(text)
+    return text
 
 
 def _whole(text: str, *, limit: int) -> str | None:
@@ -107,7 +102,10 @@ def _switch(text: str) -> str | None:
 
 
 def _json(text: str) -> str:
-    return json.dumps(json.loads(text, parse_constant=_no_constant), ensure_ascii=False)
+    written = json.dumps(json.loads(text, parse_constant=_no_constant), ensure_ascii=False)
+    if "\\u0000" in written:
+        raise ValueError("NUL")
+    return written
 
 
 def _no_constant(word: str) -> None:
@@ -128,6 +126,6 @@ _RULES = {
     "bigint": "a whole number that fits bigint",
     "date": "a date such as 2025-10-15",
     "boolean": "true or false",
-    "jsonb": "JSON",
-    "json": "JSON",
+    "jsonb": "JSON without NUL",
+    "json": "JSON without NUL",
 }

@@ -3,19 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from itertools import pairwise
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from work_data_hub.domain.bronze import SOURCE_FILE, SOURCE_ROW, SOURCE_SHEET, Bronze
+from work_data_hub.domain.bronze import Bronze
 from work_data_hub.domain.exact import exact_sum, written
-from work_data_hub.domain.findings import Rejected
-from work_data_hub.domain.kinds import parse_column
 from work_data_hub.domain.run import Outcome
-from work_data_hub.domain.spec import Column, Domain
-from work_data_hub.domain.total_rows import TotalRow, sheet_starts
+from work_data_hub.domain.sheet_amounts import SheetAmounts, SheetRows, mask
+from work_data_hub.domain.spec import Domain
+from work_data_hub.domain.stated_totals import TotalRow
+from work_data_hub.domain.total_rows import LabelledRow, data_rows_called_totals
 from work_data_hub.errors import TotalsDiffer
 
 _EXCEL_DIGITS = 15
@@ -58,20 +56,24 @@ class ControlTotal:
     @property
     def explanation(self) -> str | None:
         """Why stated and parsed may stand as they are: blank where they agree, None where nothing explains them."""
-        if self._agrees(self.parsed):
-            return ""
-        if self._agrees(self.cleaned):
-            return "leaves out the rejected rows"
-        if self._agrees(self.parsed - self.typed):
-            return "leaves out the amounts typed as text, as Excel's SUM does"
-        return f"{self.unreadable} of its cells cannot be read" if self.unreadable else None
+        known = next((why for found, why in self._readings if self._agrees(found)), None)
+        if known is not None:
+            return known
+        if self.unreadable:
+            return f"{self.unreadable} of its cells cannot be read, so the difference cannot be verified"
+        return None
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether the cells that can be read say alone why stated and parsed stand as they do."""
+        return any(self._agrees(found) for found, _ in self._readings)
 
     @property
     def is_refused(self) -> bool:
         """Whether the load must not happen."""
         return not self.is_kept or self.explanation is None
 
-    def as_json(self) -> dict[str, str | int | None]:
+    def as_json(self) -> dict[str, str | int | bool | None]:
         """The facts of the report, amounts as text."""
         return {
             "label": self.total.label,
@@ -86,7 +88,25 @@ class ControlTotal:
             "loaded": None if self.loaded is None else f"{self.loaded:f}",
             "difference": f"{self.difference:f}",
             "explanation": self.explanation,
+            "verified": self.is_verified,
         }
+
+    def said(self, amount: Decimal) -> str:
+        """An amount of the column as people read it, with its unit; a count has none."""
+        return f"{self.figure(amount)} {self.unit}".rstrip()
+
+    def figure(self, amount: Decimal) -> str:
+        """An amount of the column as people read it, without its unit."""
+        return written(amount) if self.unit else f"{amount.normalize():,f}"
+
+    @property
+    def _readings(self) -> tuple[tuple[Decimal, str], ...]:
+        """What a total may state, and why."""
+        return (
+            (self.parsed, ""),
+            (self.cleaned, "leaves out the rejected rows"),
+            (self.parsed - self.typed, "leaves out the amounts typed as text, as Excel's SUM does"),
+        )
 
     def _agrees(self, found: Decimal) -> bool:
         return abs(self.stated - found) <= self.allowed
@@ -94,24 +114,44 @@ class ControlTotal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Controls:
-    """The totals that were set aside, and what came of comparing them."""
+    """The totals that were set aside, what came of comparing them, and the data rows that are called as totals are."""
 
     set_aside: tuple[TotalRow, ...] = ()
     compared: tuple[ControlTotal, ...] = ()
+    called_totals: tuple[LabelledRow, ...] = ()
 
     def lines(self) -> list[str]:
         """What there is to tell, a sentence a line; nothing where a sheet has no totals."""
-        if not self.set_aside:
-            return []
         agreed = sum(control.explanation == "" and control.is_kept for control in self.compared)
         others = [control for control in self.compared if control.explanation or control.is_refused]
-        uncovered = [total for total in self.set_aside if total.stated and not total.first_row]
+        told = sorted(others, key=lambda control: (not control.is_refused, control.is_verified))
+        uncovered = [total for total in self.set_aside if total.is_uncovered]
+        rows = f"{len(self.set_aside)} row{'s' * (len(self.set_aside) > 1)}"
         return [
-            f"{len(self.set_aside)} row{'s' * (len(self.set_aside) > 1)} of totals set aside: {_named(self.set_aside)}",
+            *([f"{rows} of totals set aside: {_named(self.set_aside)}"] if self.set_aside else []),
             *([f"{agreed} stated sums agree with their rows"] if agreed else []),
-            *(_sentence(control) for control in others[:_MOST_TOLD]),
-            *([f"and {len(others) - _MOST_TOLD} more"] if len(others) > _MOST_TOLD else []),
+            *_first([_sentence(control) for control in told]),
             *([f"not compared, no rows above them: {_named(uncovered)}"] if uncovered else []),
+            *_first([f"not compared: {place} cannot be read ({why})" for place, why in self._unread()]),
+            *_first([row.sentence() for row in self.called_totals]),
+        ]
+
+    def as_json(self) -> dict[str, list[dict[str, Any]]]:
+        """The facts of the report: every total, every comparison, and what was not compared."""
+        return {
+            "control_totals": [control.as_json() for control in self.compared],
+            "totals_set_aside": [total.as_json() for total in self.set_aside],
+            "totals_not_compared": [facts for total in self.set_aside for facts in total.not_compared()],
+            "rows_called_totals": [row.as_json() for row in self.called_totals],
+        }
+
+    def _unread(self) -> list[tuple[str, str]]:
+        """Each cell of a total that cannot be read, with its column, and why."""
+        several = len({total.file for total in self.set_aside}) > 1
+        return [
+            (f"{f'{total.file} › ' if several else ''}{total.sheet}!{amount.cell} {amount.column}", amount.why)
+            for total in self.set_aside
+            for amount in total.unread
         ]
 
 
@@ -123,21 +163,20 @@ def compare(
     `tolerance` is in the unit of each column; half a unit of the last stored decimal a row, and what
     Excel's fifteen digits cannot tell, come on top.
     """
+    controls = Controls(set_aside=tuple(totals), called_totals=data_rows_called_totals(domain, bronze))
     covering = [total for total in totals if total.first_row]
     if not covering:
-        return Controls(set_aside=tuple(totals))
-    parsed, gold = _Rows(bronze.frame), _Rows(outcome.gold)
-    rejected = _mask(outcome.rejects["position"], bronze.rows_read)
+        return controls
+    sides = _Sides(
+        parsed=SheetRows(bronze.frame),
+        gold=SheetRows(outcome.gold),
+        rejected=mask(outcome.rejects["position"], bronze.rows_read),
+        tolerance=tolerance,
+    )
     names = dict.fromkeys(name for total in covering for name in total.stated)
-    columns = {name: _Parsed.of(domain.by_name[name], bronze=bronze) for name in names}
-    compared = [
-        columns[name].against(
-            total, rows=parsed.of(total), rejected=rejected, cleaned=gold.sum(total, name), tolerance=tolerance
-        )
-        for total in covering
-        for name in total.stated
-    ]
-    return Controls(set_aside=tuple(totals), compared=tuple(compared))
+    columns = {name: SheetAmounts.of(domain.by_name[name], bronze=bronze) for name in names}
+    compared = [sides.of(total, amounts=columns[name]) for total in covering for name in total.stated]
+    return replace(controls, compared=tuple(compared))
 
 
 def refuse(controls: Sequence[ControlTotal], *, domain: str) -> None:
@@ -157,78 +196,39 @@ def loaded(controls: Sequence[ControlTotal], sums: Sequence[Decimal], *, domain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Parsed:
-    """One money column of the sheets: exact amounts by position, and which cells are typed or unreadable."""
+class _Sides:
+    """What a stated amount is held against: the rows as parsed and as cleaned, and which of them were rejected."""
 
-    column: Column
-    amounts: pd.Series
-    typed: np.ndarray
-    unreadable: np.ndarray
+    parsed: SheetRows
+    gold: SheetRows
+    rejected: np.ndarray
+    tolerance: Decimal
 
-    @classmethod
-    def of(cls, column: Column, *, bronze: Bronze) -> Self:
-        amounts, findings = parse_column(column, bronze)
-        count = bronze.rows_read
-        unreadable = _mask(_positions(bronze.broken, column), count)
-        for finding in findings:
-            if isinstance(finding, Rejected):
-                unreadable |= _mask(finding.cells["position"], count)
-        typed = _mask(_positions(bronze.texts, column), count)
-        unreadable &= amounts.isna().to_numpy()
-        return cls(column=column, amounts=amounts, typed=typed, unreadable=unreadable)
-
-    def against(
-        self, total: TotalRow, *, rows: slice, rejected: np.ndarray, cleaned: Decimal, tolerance: Decimal
-    ) -> ControlTotal:
-        amounts, stated = self.amounts.iloc[rows], total.stated[self.column.name]
+    def of(self, total: TotalRow, *, amounts: SheetAmounts) -> ControlTotal:
+        rows, column = self.parsed.of(total), amounts.column
+        values, stated = amounts.amounts.iloc[rows], total.stated[column.name]
         count = rows.stop - rows.start
-        half_a_unit = Decimal(5).scaleb(-self.column.scale - 1)
         lost_digits = Decimal(5).scaleb(stated.adjusted() - _EXCEL_DIGITS)
+        allowed = self.tolerance + amounts.rounded_off(count) + lost_digits
         return ControlTotal(
             total=total,
-            column=self.column.name,
-            unit=self.column.unit,
+            column=column.name,
+            unit=column.unit,
             rows=count,
             stated=stated,
-            parsed=exact_sum(amounts),
-            rejected=exact_sum(amounts[rejected[rows]]),
-            typed=exact_sum(amounts[self.typed[rows]]),
-            cleaned=cleaned,
-            allowed=(tolerance + count * half_a_unit + lost_digits).quantize(half_a_unit),
-            unreadable=int(self.unreadable[rows].sum()),
+            parsed=exact_sum(values),
+            rejected=exact_sum(values[self.rejected[rows]]),
+            typed=exact_sum(values[amounts.typed[rows]]),
+            cleaned=self.gold.sum(total, column.name),
+            allowed=allowed.quantize(amounts.half_a_unit),
+            unreadable=int(amounts.unreadable[rows].sum()),
         )
 
 
-class _Rows:
-    """Where the rows of each sheet stand in a frame, found by their Excel row numbers."""
-
-    def __init__(self, frame: pd.DataFrame) -> None:
-        self._frame, self._numbers = frame, frame[SOURCE_ROW].to_numpy(dtype="int64")
-        self._sheets = {
-            (frame[SOURCE_FILE].iloc[begin], frame[SOURCE_SHEET].iloc[begin]): slice(begin, end)
-            for begin, end in pairwise(sheet_starts(frame).tolist())
-            if begin < end
-        }
-
-    def of(self, total: TotalRow) -> slice:
-        """The rows that the total stands for."""
-        sheet = self._sheets.get((total.file, total.sheet), slice(0, 0))
-        first, end = np.searchsorted(self._numbers[sheet], [total.first_row, total.last_row + 1])
-        return slice(sheet.start + int(first), sheet.start + int(end))
-
-    def sum(self, total: TotalRow, name: str) -> Decimal:
-        """The exact sum of the column over those rows."""
-        return exact_sum(self._frame[name].iloc[self.of(total)])
-
-
-def _positions(cells: pd.DataFrame, column: Column) -> pd.Series:
-    return cells.loc[cells["column"] == column.name, "position"]
-
-
-def _mask(positions: pd.Series, count: int) -> np.ndarray:
-    mask = np.zeros(count, dtype=bool)
-    mask[positions.to_numpy(dtype="int64")] = True
-    return mask
+def _first(lines: Sequence[str]) -> list[str]:
+    """The first lines, and how many more there are."""
+    more = len(lines) - _MOST_TOLD
+    return [*lines[:_MOST_TOLD], *([f"and {more} more"] if more > 0 else [])]
 
 
 def _named(totals: Sequence[TotalRow]) -> str:
@@ -239,43 +239,43 @@ def _named(totals: Sequence[TotalRow]) -> str:
 
 
 def _sentence(control: ControlTotal) -> str:
-    total, unit = control.total, control.unit
+    total = control.total
     why = control.explanation or ("cleaning changed the amounts" if not control.is_kept else "nothing explains it")
     return (
-        f"row {total.row} {total.label}: {control.column} states {written(control.stated)} {unit}, its {control.rows}"
-        f" rows have {written(control.parsed)} parsed, {written(control.cleaned)} cleaned,"
-        f" difference {written(control.difference)} — {why}"
+        f"row {total.row} {total.label}: {control.column} states {control.said(control.stated)}, its {control.rows}"
+        f" rows have {control.figure(control.parsed)} parsed, {control.figure(control.cleaned)} cleaned,"
+        f" difference {control.figure(control.difference)} — {why}"
     )
 
 
 def _differs(control: ControlTotal, *, domain: str, others: int) -> TotalsDiffer:
-    total, unit = control.total, control.unit
+    total = control.total
     found = f"its {control.rows} rows (row {total.first_row} to {total.last_row}) add up to"
     if control.explanation is None:
         message = (
-            f"{total.label} states {written(control.stated)} {unit}, {found} {written(control.parsed)} {unit}, "
-            f"a difference of {written(control.difference)} {unit}"
+            f"{total.label} states {control.said(control.stated)}, {found} {control.said(control.parsed)}, "
+            f"a difference of {control.said(control.difference)}"
         )
         hint = "find the missing or doubled row, or correct the total"
     else:
         kept = control.parsed - control.rejected
-        message = f"{found} {written(kept)} {unit} as parsed and {written(control.cleaned)} {unit} as cleaned"
+        message = f"{found} {control.said(kept)} as parsed and {control.said(control.cleaned)} as cleaned"
         hint = "a step of the domain changes the amounts: wdh domain show names the steps"
     more = f"; {others} more stated sums differ" if others else ""
     return TotalsDiffer(
         message + more,
         operation="compare totals",
         domain=domain,
-        rule=f"a total is the sum of its rows, give or take {written(control.allowed)} {unit}",
+        rule=f"a total is the sum of its rows, give or take {control.said(control.allowed)}",
         hint=f"{hint}; totals_tolerance in config/data_sources.yml says how far the two may be apart",
         **_place(control),
     )
 
 
 def _held_differs(control: ControlTotal, *, domain: str) -> TotalsDiffer:
-    held = "nothing" if control.loaded is None else f"{written(control.loaded)} {control.unit}"
+    held = "nothing" if control.loaded is None else control.said(control.loaded)
     return TotalsDiffer(
-        f"the warehouse would hold {held} where {written(control.cleaned)} {control.unit} were cleaned",
+        f"the warehouse would hold {held} where {control.said(control.cleaned)} were cleaned",
         operation="load",
         domain=domain,
         rule="the warehouse holds what was cleaned, to the last decimal",

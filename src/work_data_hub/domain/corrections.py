@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,8 +14,10 @@ from work_data_hub.domain.findings import Counted, counted
 ROW = ["file_sha256", "sheet", "row"]
 CELL = [*ROW, "column"]
 _CELL_TYPES = {"file_sha256": "string", "sheet": "string", "row": "int64", "column": "string"}
-CELL_TYPES = _CELL_TYPES | {"value": "string", "found": "string"}
-WAIVED_TYPES = {"file_sha256": "string", "sheet": "string", "row": "int64", "reason": "string"}
+_ROW_TYPES = {"file_sha256": "string", "sheet": "string", "row": "int64"}
+_KEPT_TYPES = {"load_id": "Int64", "file": "string"}
+CELL_TYPES = _CELL_TYPES | {"value": "string", "found": "string"} | _KEPT_TYPES
+WAIVED_TYPES = _ROW_TYPES | {"reason": "string", "workbook": "string"} | _KEPT_TYPES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -24,11 +26,14 @@ class Corrections:
 
     `cells` has one row per cell: file_sha256, sheet, row (Excel's number), column (as declared),
     value (its text now, null for blank) and found (its text before). `waived` has one row per
-    row that shall not be loaded: file_sha256, sheet, row, reason.
+    row that shall not be loaded: file_sha256, sheet, row, reason and the workbook that said so.
+    Both have load_id and file, the load that took them and the file's name there, once they are kept.
+    `reopened` (file_sha256, sheet, row) are rows that shall be loaded after all.
     """
 
     cells: pd.DataFrame
     waived: pd.DataFrame
+    reopened: pd.DataFrame
 
     @property
     def is_empty(self) -> bool:
@@ -44,11 +49,17 @@ class Corrections:
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
     def then(self, later: "Corrections") -> "Corrections":
-        """Both, the later one winning; a row corrected later is no longer waived."""
+        """Both, the later one winning; a row corrected or opened again later is no longer waived."""
         cells = pd.concat([later.cells, self.cells], ignore_index=True).drop_duplicates(CELL, ignore_index=True)
-        still = self.waived[~rows_in(self.waived, later.cells)]
+        still = self.waived[~(rows_in(self.waived, later.cells) | rows_in(self.waived, later.reopened))]
         waived = pd.concat([later.waived, still], ignore_index=True).drop_duplicates(ROW, ignore_index=True)
-        return Corrections(cells=cells, waived=waived)
+        return Corrections(cells=cells, waived=waived, reopened=later.reopened)
+
+    def of_files(self, hashes: Collection[str], *, others: bool = False) -> "Corrections":
+        """Those of the files with these hashes, or of all other files."""
+        parts = (part[part["file_sha256"].isin(list(hashes)) ^ others] for part in (self.cells, self.waived))
+        cells, waived = (part.reset_index(drop=True) for part in parts)
+        return Corrections(cells=cells, waived=waived, reopened=self.reopened)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,9 +70,16 @@ class Corrected:
     counts: tuple[Counted, ...] = ()
 
 
-def corrections(*, cells: pd.DataFrame | None = None, waived: pd.DataFrame | None = None) -> Corrections:
+def corrections(
+    *,
+    cells: pd.DataFrame | None = None,
+    waived: pd.DataFrame | None = None,
+    reopened: pd.DataFrame | None = None,
+) -> Corrections:
     """Corrections of these frames, their columns typed; nothing by default."""
-    return Corrections(cells=_typed(cells, CELL_TYPES), waived=_typed(waived, WAIVED_TYPES))
+    return Corrections(
+        cells=_typed(cells, CELL_TYPES), waived=_typed(waived, WAIVED_TYPES), reopened=_typed(reopened, _ROW_TYPES)
+    )
 
 
 def rows_in(rows: pd.DataFrame, others: pd.DataFrame) -> np.ndarray:

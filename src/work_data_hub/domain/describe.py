@@ -44,13 +44,15 @@ class Surroundings:
     """What a domain's declaration does not say: where its workbook lies, value maps, headings, references.
 
     `source` is None for a domain that the configuration does not know; `mappings` gives the number of
-    entries by name, `accepted` the headings accepted for a column.
+    entries by name, `accepted` the headings accepted for a column,
+    `ignored` the headings left out by configuration.
     """
 
     source: Source | None
     mappings: Mapping[str, int]
     accepted: Mapping[str, Collection[str]]
     references: Sequence[Reference]
+    ignored: Sequence[str] = ()
 
 
 def describe(domain: Domain, given: Surroundings) -> tuple[Section, ...]:
@@ -59,7 +61,7 @@ def describe(domain: Domain, given: Surroundings) -> tuple[Section, ...]:
         Section(title="workbook", rows=tuple(_workbook(given.source))),
         Section(title="load", rows=tuple(_load(domain))),
         Section(title="columns", rows=tuple(_columns(domain, given.accepted))),
-        Section(title="headings read over", rows=_ignored(domain)),
+        Section(title="headings read over", rows=_ignored((*domain.ignored_headings, *given.ignored))),
         Section(title="steps", rows=tuple((f"{at}", step.says) for at, step in enumerate(domain.steps, 1))),
         Section(title="value maps", rows=tuple(_mappings(domain, given.mappings))),
         Section(title="references", rows=tuple(_references(given.references))),
@@ -166,8 +168,8 @@ def _columns(domain: Domain, accepted: Mapping[str, Collection[str]]) -> Rows:
     return rows
 
 
-def _ignored(domain: Domain) -> tuple[tuple[str, ...], ...]:
-    return ((", ".join(domain.ignored_headings),),) if domain.ignored_headings else ()
+def _ignored(headings: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    return ((", ".join(headings),),) if headings else ()
 
 
 def _mappings(domain: Domain, entries: Mapping[str, int]) -> Rows:

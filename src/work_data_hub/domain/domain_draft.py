@@ -14,9 +14,8 @@ from work_data_hub.domain.draft_columns import (
     DraftColumn,
     Sample,
     SampleColumn,
-    bare_heading,
-    look_at,
 )
+from work_data_hub.domain.draft_kinds import bare_heading, look_at
 from work_data_hub.domain.draft_roles import Roles
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.python_text import Call

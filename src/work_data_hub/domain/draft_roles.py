@@ -7,10 +7,10 @@ from work_data_hub.domain.draft_columns import (
     DraftColumn,
     Sample,
     SampleColumn,
-    bare_heading,
     column_name,
     draft_column,
 )
+from work_data_hub.domain.draft_kinds import bare_heading
 from work_data_hub.domain.python_text import Call
 from work_data_hub.domain.text import fold
 

@@ -9,6 +9,7 @@ import pandas as pd
 from work_data_hub.domain.bronze import PROVENANCE, SOURCE_FILE, SOURCE_ROW, SOURCE_SHEET, Bronze
 from work_data_hub.domain.rules import RULES
 
+BLANK = "空白 · blank"
 REASONS, PLACE = "原因 · reasons", ("文件 · file", "工作表 · sheet", "行 · row")
 
 
@@ -85,7 +86,7 @@ def describe(reject: pd.Series) -> str:
     rule = RULES[reject["rule"]]
     return (
         f"{rule.code} {rule.title} | {reject[SOURCE_FILE]} › {reject[SOURCE_SHEET]}!{reject['cell']} | "
-        f"值 {reject['value']!r} | 规则 {rule.requirement} | hint: {rule.hint}"
+        f"值 {_said(reject['value'])!r} | 规则 {rule.requirement} | hint: {rule.hint}"
     )
 
 
@@ -99,7 +100,7 @@ def first_reject_facts(rejects: pd.DataFrame, *, more: str = "") -> dict[str, An
         "cell": first["cell"],
         "row_number": int(first[SOURCE_ROW]),
         "field": first["column"],
-        "input_data": str(first["value"]),
+        "input_data": _said(first["value"]),
         "rule": f"{rule.code} {rule.title}: {rule.requirement}",
         "hint": f"{rule.hint}{more}",
     }
@@ -112,7 +113,14 @@ def _lines(rejects: pd.DataFrame) -> list[str]:
     ]
 
 
+def _said(value: object) -> str:
+    return BLANK if _is_missing(value) else str(value)
+
+
 def _storable(value: object) -> str | None:
     """The value as text that PostgreSQL can keep in JSON, which knows no NUL character."""
-    is_missing = value is None or value is pd.NA or value != value
-    return None if is_missing else str(value).replace("\0", "␀")
+    return None if _is_missing(value) else str(value).replace("\0", "␀")
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or value is pd.NA or value != value

@@ -42,6 +42,7 @@ class ReferenceColumn:
     `by` is the number that `max_by` compares. `excluding` names a target whose value
     `concat_distinct` leaves out. `template` holds `{column}` places. A tag is the date of `source`
     in `date_format`, then `suffix`. An `optional` source may be missing from the rows: null then.
+    `skip_values` of the source count as null.
     """
 
     target: str
@@ -56,6 +57,7 @@ class ReferenceColumn:
     date_format: str = ""
     suffix: str = ""
     given: Given = Given.EACH_MONTH
+    skip_values: tuple[str, ...] = ()
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -73,6 +75,7 @@ class ReferenceColumn:
 class Reference:
     """Reference rows that the facts of `domain` imply: one row per distinct `source`.
 
+    `facts` is the table of the domain's rows. `skip_values` are keys that never make a row.
     `described_by` is for rows that are recomputed: every domain whose facts can describe them,
     the one that goes first first.
     """
@@ -86,6 +89,8 @@ class Reference:
     mode: Mode = Mode.INSERT_MISSING
     depends_on: tuple[str, ...] = ()
     skip_blank_values: bool = False
+    skip_values: tuple[str, ...] = ()
+    facts: str = ""
     described_by: tuple["Describer", ...] = ()
 
     @property
@@ -122,9 +127,13 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Describer:
-    """A domain whose facts can describe reference rows: its table, its month column and its rule, tags left out."""
+    """A domain whose facts can describe reference rows: its month column and its rule, tags left out."""
 
     domain: str
-    table: str
     month: str
     rule: Reference
+
+    @property
+    def table(self) -> str:
+        """The table of the facts."""
+        return self.rule.facts

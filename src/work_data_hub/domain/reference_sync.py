@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -12,6 +12,7 @@ from work_data_hub.errors import UsageError, WorkDataHubError
 
 TRACKING = ("_source", "_needs_review", "_derived_from_domain", "_derived_at")
 LARGEST_SHRINK = 0.30
+USUAL_OVERLAP = timedelta(days=1)
 
 
 class SyncMode(StrEnum):
@@ -47,7 +48,8 @@ class SyncJob:
     """One reference table and the source that is right about its columns.
 
     `columns` maps source columns to target columns; `key` is a target column. `changed_at`, where
-    given, is the source column that says when a row was changed last.
+    given, is the source column that says when a row was changed last; `overlap` is how much before
+    the newest change taken over an incremental read begins, for rows that were committed late.
     """
 
     name: str
@@ -58,6 +60,7 @@ class SyncJob:
     source: FileSource | LegacySource
     enabled: bool = True
     changed_at: str | None = None
+    overlap: timedelta = USUAL_OVERLAP
 
     @property
     def targets(self) -> list[str]:
@@ -82,7 +85,7 @@ class SyncJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncState:
-    """How far a job has come: the newest change of the source that was taken over, and rows read last."""
+    """How far a job has come: the moment up to which the source's changes are taken over, and rows read last."""
 
     last_synced_at: datetime | None
     rows: int
@@ -91,7 +94,7 @@ class SyncState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncEffect:
-    """What a sync does to one table, in rows; `since` is where an incremental read began."""
+    """What a sync does to one table, in rows; an incremental read left out rows stamped before `since`."""
 
     job: SyncJob
     rows_read: int
@@ -174,11 +177,21 @@ def chosen_jobs(jobs: Iterable[SyncJob], names: Iterable[str]) -> tuple[SyncJob,
     return tuple(job for job in asked if not names or any(job.answers_to(name) for name in names))
 
 
-def since_of(job: SyncJob, state: SyncState | None) -> datetime | None:
-    """Return the moment from which an incremental read begins, None where all rows are to be read.
+def mark_of(job: SyncJob, state: SyncState | None) -> datetime | None:
+    """Return the moment up to which changes are taken over, None where all rows are to be read.
 
     A job that has never run, or whose declaration is another since, reads everything.
     """
     if job.changed_at is None or state is None or state.job_version != job.version:
         return None
     return state.last_synced_at
+
+
+def reached_mark(newest: datetime | None, settled: datetime, *, is_day: bool) -> datetime | None:
+    """Return the moment up to which a source's changes are taken over: its newest change, at most `settled`.
+
+    Where changes are stamped with the day alone, the whole day of `settled` is still open.
+    """
+    if newest is None:
+        return None
+    return min(newest, settled.replace(hour=0, minute=0, second=0, microsecond=0) if is_day else settled)

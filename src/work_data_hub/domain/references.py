@@ -22,8 +22,8 @@ _LARGEST_GROUP = 2**62
 def candidates(reference: Reference, rows: pd.DataFrame, *, include_temporary: bool = False) -> pd.DataFrame:
     """One row per key of `rows`, in order of first sight: the key and the declared columns.
 
-    Values are text, counts Int64; placeholders such as 无 count as null. Rows without a key, with a
-    placeholder where the reference skips them, and with a temporary company id give none.
+    Values are text, counts Int64; placeholders such as 无 count as null. Rows without a key, with one that
+    the reference skips, and with a temporary company id give none.
     """
     codes, keys = _keys(reference, rows, include_temporary=include_temporary)
     if (codes < 0).any():
@@ -39,6 +39,8 @@ def candidates(reference: Reference, rows: pd.DataFrame, *, include_temporary: b
 def real_keys(reference: Reference, keys: pd.Index, *, include_temporary: bool = False) -> np.ndarray:
     """A mask of the keys that may have a reference row; none of `keys` is null."""
     real = ~blank_mask(keys.astype("string")) if reference.skip_blank_values else np.ones(len(keys), dtype=bool)
+    if reference.skip_values:
+        real &= ~keys.isin(reference.skip_values)
     if reference.holds_company_ids and not include_temporary:
         real &= np.array([not is_temporary(key) for key in keys.tolist()], dtype=bool)
     return real
@@ -97,6 +99,14 @@ class _Groups:
             self._known[name] = _coded(self.rows, name)
         return self._known[name]
 
+    def source(self, column: ReferenceColumn) -> _Coded:
+        """The column's source, its skipped values as null."""
+        coded = self.column(column.source)
+        if not column.skip_values:
+            return coded
+        kept = np.where(coded.values.isin(column.skip_values), -1, np.arange(len(coded.values)))
+        return coded._replace(codes=np.append(kept, -1)[coded.codes])
+
     def first(self, values: _Coded, *, order: np.ndarray) -> np.ndarray:
         """The code of each key's first value that is not null, in the order given; -1 for none."""
         present = order[values.codes[order] >= 0]
@@ -143,12 +153,12 @@ def _aggregate(column: ReferenceColumn, groups: _Groups, *, without: pd.Series |
         case Aggregate.TAG:
             return _tagged(column, groups)
         case Aggregate.COUNT_DISTINCT:
-            keys, _ = groups.pairs(groups.column(column.source))
+            keys, _ = groups.pairs(groups.source(column))
             return pd.Series(np.bincount(keys, minlength=groups.size), dtype="Int64")
         case Aggregate.CONCAT_DISTINCT:
             return _joined(column, groups, without=without)
         case Aggregate.FIRST | Aggregate.MAX_BY:
-            values = groups.column(column.source)
+            values = groups.source(column)
             return values.texts(groups.first(values, order=_order(column, groups)))
 
 
@@ -161,7 +171,7 @@ def _order(column: ReferenceColumn, groups: _Groups) -> np.ndarray:
 
 def _joined(column: ReferenceColumn, groups: _Groups, *, without: pd.Series | None) -> pd.Series:
     """The distinct values of each key, joined; null for none."""
-    values = groups.column(column.source)
+    values = groups.source(column)
     texts = values.values.astype("string").tolist()
     left_out = [None] * groups.size if without is None else without.to_list()
     words: list[list[str]] = [[] for _ in range(groups.size)]

@@ -99,7 +99,7 @@ class DomainReport:
             "quality": {
                 **self.quality,
                 "sums": {name: str(total) for name, total in self.sums.items()},
-                "control_totals": [control.as_json() for control in self.controls.compared],
+                **self.controls.as_json(),
                 "warnings": list(self.warnings),
                 "not_checked": list(self.not_checked),
                 "reason": self.reason,
@@ -128,6 +128,8 @@ class RunReport:
     def status(self) -> str:
         """planned, loaded, unchanged, partial or failed."""
         statuses = {domain.status for domain in self.domains}
+        if self.error and statuses & {"loaded", "unchanged"}:
+            return "partial"
         if self.error or not statuses or statuses == {"failed"}:
             return "failed"
         if "failed" in statuses:

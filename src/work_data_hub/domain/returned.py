@@ -75,8 +75,10 @@ class Returned:
     """A rejects workbook that came back.
 
     `changes` has one row per changed cell: file_sha256, sheet, row, column, value, found, then file,
-    cell (its address in the original) and was_marked. `waived` is as in `Corrections`, with file.
-    `untouched` (file_sha256, sheet, row, file) are the workbook's other rows, deleted ones included.
+    cell (its address in the original), was_marked, and knowing: the row's status says to replace what
+    stands now. `waived` is as in `Corrections`, with file. `untouched` (file_sha256, sheet, row, file) are
+    the workbook's other rows, deleted ones included. `kept_open` are the rows that came back and are not
+    given up, with `knowing`; `reopened` those of them that take a giving up back. `remarks` say what is not taken.
     """
 
     path: str
@@ -84,15 +86,18 @@ class Returned:
     changes: pd.DataFrame
     waived: pd.DataFrame
     untouched: pd.DataFrame
+    kept_open: pd.DataFrame
+    reopened: pd.DataFrame
+    remarks: tuple[str, ...] = ()
 
     @property
     def corrections(self) -> Corrections:
-        """The changed cells and waived rows alone."""
-        return corrections(cells=self.changes, waived=self.waived)
+        """The changed cells, the waived rows and the rows opened again, alone."""
+        return corrections(cells=self.changes, waived=self.waived.assign(workbook=self.path), reopened=self.reopened)
 
     @property
     def is_untouched(self) -> bool:
-        return self.changes.empty and self.waived.empty
+        return self.changes.empty and self.waived.empty and self.reopened.empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,5 +1,6 @@
 """Rows of a reference source as values of their table, and everything that keeps them from it."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,10 @@ from work_data_hub.domain.text import is_blank
 from work_data_hub.errors import ConfigError, DataError, HeadingsMissing, SchemaDrift
 
 COMPANY_ID = "company_id"
+_EXCEL_ERROR = re.compile(
+    r"#(N/A|(DIV/0|NULL|NUM|REF|VALUE|SPILL|CALC|FIELD|BLOCKED|CONNECT|BUSY|UNKNOWN)!|NAME\?|GETTING_DATA)",
+    re.IGNORECASE,
+)
 _SHOWN_PLACES = 4
 _SHOWN_LETTERS = 60
 
@@ -47,14 +52,14 @@ class TargetTable:
 class SourceRows:
     """What a source gave: text of the mapped columns under their source names, one row per index position.
 
-    `lines` are the lines of a file, None for a table. `newest` is the source's newest change, where
-    the job asks for it; `since` is where the read began, None for all rows.
+    `lines` are the lines of a file, None for a table. `mark` is the moment up to which the source's
+    changes are surely there, where the job asks for it; `since` is where the read began, None for all rows.
     """
 
     label: str
     frame: pd.DataFrame
     lines: tuple[int, ...] | None = None
-    newest: datetime | None = None
+    mark: datetime | None = None
     since: datetime | None = None
 
 
@@ -128,9 +133,12 @@ def fit(job: SyncJob, table: TargetTable, rows: SourceRows) -> FittedRows:
     for source, target in job.columns.items():
         column = table.by_name[target]
         texts = map_distinct(rows.frame[source], _tidy)
+        unwritable, spoiled = _unwritable(texts), _spoiled(texts) if rows.lines else _nowhere(texts)
         fitted[target], failed = parse_distinct(texts, reader_of(column.type), dtype="string")
-        empty = fitted[target].isna().to_numpy() & ~failed
-        problems += _problems(failed, column=source, values=texts, rule=rule_of(column.type))
+        empty = fitted[target].isna().to_numpy() & ~(failed | unwritable | spoiled)
+        problems += _problems(unwritable, column=source, values=texts, rule="no NUL character in a value")
+        problems += _problems(spoiled, column=source, values=texts, rule="a value, not an error that Excel left")
+        problems += _problems(failed & ~(unwritable | spoiled), column=source, values=texts, rule=rule_of(column.type))
         if target == job.key:
             problems += _key_problems(source, fitted[target], empty)
         elif not column.nullable:
@@ -140,6 +148,18 @@ def fit(job: SyncJob, table: TargetTable, rows: SourceRows) -> FittedRows:
     frame = pd.DataFrame(fitted)
     temporary = _temporary(job, frame)
     return FittedRows(frame=frame[~temporary].reset_index(drop=True), temporary=int(temporary.sum()))
+
+
+def _unwritable(texts: pd.Series) -> np.ndarray:
+    return texts.str.contains("\0", regex=False, na=False).to_numpy(dtype=bool)
+
+
+def _spoiled(texts: pd.Series) -> np.ndarray:
+    return texts.str.fullmatch(_EXCEL_ERROR, na=False).to_numpy(dtype=bool)
+
+
+def _nowhere(texts: pd.Series) -> np.ndarray:
+    return np.zeros(len(texts), dtype=bool)
 
 
 def _key_problems(column: str, keys: pd.Series, empty: np.ndarray) -> list[Problem]:

@@ -19,7 +19,11 @@ PLACEHOLDERS = frozenset(
 """What people write where a cell has no value; compared narrow, stripped and in lower case."""
 
 
-_BLANKS = re.compile(r"[\s\u200b\ufeff]+")
+_BLANKS = re.compile(r"\s+")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]+"
+)
 
 
 def narrow(text: str) -> str:
@@ -28,8 +32,13 @@ def narrow(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Return the form in which headings and sheet names are compared: one width, one case, no white space."""
-    return _BLANKS.sub("", normalize("NFKC", text)).casefold()
+    """Return the form in which headings and sheet names are compared: one width, one case, nothing blank or unseen."""
+    return _BLANKS.sub("", normalize("NFKC", visible(text))).casefold()
+
+
+def visible(text: str) -> str:
+    """Return the text on one line, without characters that nobody sees: zero width, direction, control, fillers."""
+    return " ".join(_UNSEEN.sub("", text).split())
 
 
 def is_blank(text: str | None) -> bool:

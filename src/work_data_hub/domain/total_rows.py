@@ -3,8 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -13,69 +11,63 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from work_data_hub.domain.bronze import SOURCE_FILE, SOURCE_ROW, SOURCE_SHEET, Bronze
-from work_data_hub.domain.numbers import parse_number
 from work_data_hub.domain.spec import Column, Domain, Kind
-from work_data_hub.domain.text import is_blank, narrow
+from work_data_hub.domain.stated_totals import TotalKind, TotalRow, read_rows
+from work_data_hub.domain.text import is_blank
+from work_data_hub.domain.total_labels import MAYBE_LABEL, SHEET, Label, read_label
 from work_data_hub.errors import NoDataRows
 
-_LABEL = re.compile(
-    r"(?P<group>.*?)"
-    r"(?P<word>合\s*计|小\s*计|总\s*合\s*计|总\s*计|汇\s*总|sub\s*-?\s*total|grand\s*total|(?<![a-z])total)"
-    r"\s*(?:\([^()]{0,8}\))?\s*:?",
-    re.IGNORECASE | re.DOTALL,
-)
-_SHORT_GROUP, _SPACED_GROUP, _LONGEST_LABEL = 12, 60, 100
-_WHOLE_SHEET = re.compile(r"(?:全部|全国|全表|全公司|本表|本月|当月|[0-9年月份./-]+)?")
-# What can be a label or a placeholder at all, in Arrow's regular expressions.
-_MAYBE_LABEL = r"[计总LlＬｌ)）][\s\p{Z}\p{Cf}:：]*$"
+__all__ = [
+    "LabelledRow",
+    "TotalKind",
+    "TotalRow",
+    "data_rows_called_totals",
+    "read_label",
+    "set_totals_aside",
+    "sheet_starts",
+]
+
+# What can be a placeholder at all, in Arrow's regular expressions.
 _MAYBE_BLANK = r"^[^\pL\pN]*(?i:n/?a|null|none|nan|无|暂无|空白)?[^\pL\pN]*$"
-_PART, _GROUP, _SHEET, _EVERYTHING = 10, 20, 30, 40
-
-
-class TotalKind(StrEnum):
-    """Whether a total stands for a part of its sheet or for the sheet."""
-
-    SUB = "sub"
-    GRAND = "grand"
+_NAME_OF_AN_ID = re.compile(r"代码|编码|编号|号$|(?<![a-z])(?:id|code|no)$", re.IGNORECASE)
+_MOST_GROUPS = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Label:
-    """What a cell such as 北京小计 says: the words of it, and how high the total stands."""
-
-    text: str
-    rank: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TotalRow:
-    """One total of a sheet and the rows it stands for.
-
-    `stated` is the exact amount of each money column that has a readable one, `cells` its address.
-    `first_row` and `last_row` are the Excel rows of the first and the last data row it stands for,
-    both 0 where there is none.
-    """
+class LabelledRow:
+    """A row that is called as a total is and was taken for a data row; `filled` are the columns that make it one."""
 
     label: str
-    kind: TotalKind
     file: str
     sheet: str
     row: int
-    stated: Mapping[str, Decimal]
-    cells: Mapping[str, str]
-    first_row: int = 0
-    last_row: int = 0
+    filled: tuple[str, ...]
+
+    def as_json(self) -> dict[str, str | int | list[str]]:
+        """Where the row stands, what it is called and what makes it a data row."""
+        return {
+            "file": self.file,
+            "sheet": self.sheet,
+            "row": self.row,
+            "label": self.label,
+            "filled": list(self.filled),
+        }
+
+    def sentence(self) -> str:
+        """The same as a sentence."""
+        filled = f"{'、'.join(self.filled)} filled" if self.filled else "nothing else filled"
+        return f"row {self.row} of {self.sheet} is called {self.label} and was taken for a data row: {filled}"
 
 
 def set_totals_aside(domain: Domain, bronze: Bronze) -> tuple[Bronze, tuple[TotalRow, ...]]:
     """The sheets without their totals, and the totals in the order of their rows.
 
-    A total is a row with a label in a text cell (合计, 小计, 总合计, 总计, 汇总, total, subtotal; spaces, a
-    colon or a bracket behind it do not count, and a short group may stand before it: 北京小计), unless
-    its other cells make it a data row: a code that is no label, or a value in every column that may
-    never be blank. Raises NoDataRows where nothing else is left.
+    A total is a row with a label in a text cell (合计, 小计, 总合计, 总计, 共计, 总和, 总额, 汇总, total, subtotal;
+    spaces, a colon or a bracket behind it do not count, and a short group may stand before a Chinese one:
+    北京小计) that says little else: no code and no id, the month and at most one other text (the group).
+    Every other row is a data row. Raises NoDataRows where nothing else is left.
     """
-    labels = _labelled(domain, bronze.frame)
+    labels = {at: label for at, (label, filled) in _labelled(domain, bronze).items() if _is_total(domain, filled)}
     if not labels:
         return bronze, ()
     places = np.fromiter(labels, dtype="int64")
@@ -83,48 +75,64 @@ def set_totals_aside(domain: Domain, bronze: Bronze) -> tuple[Bronze, tuple[Tota
     kept[places] = False
     if not kept.any():
         raise _nothing_but_totals(bronze, places)
-    totals = tuple(_covered(bronze.frame, labels, kept, rows=_read_rows(domain, bronze, labels)))
+    totals = tuple(_covered(bronze.frame, labels, kept, rows=read_rows(domain, bronze, labels)))
     return _without(bronze, kept), totals
 
 
-def read_label(text: str) -> Label | None:
-    """The label that the text is; None for any other text."""
-    written = narrow(text).strip()
-    found = _LABEL.fullmatch(written) if len(written) <= _LONGEST_LABEL else None
-    if found is None:
-        return None
-    group, word = found["group"], re.sub(r"[\s-]", "", found["word"]).lower()
-    longest = _SPACED_GROUP if group[-1:].isspace() else _SHORT_GROUP
-    if len(group.strip()) > longest:
-        return None
-    return Label(text=written.rstrip(": "), rank=_rank(group.strip(), word))
-
-
-def _rank(group: str, word: str) -> int:
-    if word in ("小计", "subtotal"):
-        return _PART
-    if not _WHOLE_SHEET.fullmatch(group):
-        return _GROUP
-    return _SHEET if word in ("合计", "total") else _EVERYTHING
+def data_rows_called_totals(domain: Domain, bronze: Bronze) -> tuple[LabelledRow, ...]:
+    """The rows without their codes that have a label and are data rows all the same; totals must be set aside."""
+    places = bronze.frame[[SOURCE_FILE, SOURCE_SHEET, SOURCE_ROW]]
+    return tuple(
+        LabelledRow(label=label.text, file=file, sheet=sheet, row=int(row), filled=filled)
+        for at, (label, filled) in _labelled(domain, bronze).items()
+        for file, sheet, row in [places.iloc[at]]
+    )
 
 
 # -- which rows
 
 
-def _labelled(domain: Domain, frame: pd.DataFrame) -> dict[int, Label]:
-    """The label of each row that is a total, by position, in order."""
+def _is_total(domain: Domain, filled: tuple[str, ...]) -> bool:
+    return len(filled) <= _MOST_GROUPS and not any(_identifies(domain.by_name[name]) for name in filled)
+
+
+def _identifies(column: Column) -> bool:
+    """Whether a value of the column says which plan, portfolio or company a row is about."""
+    names = (column.name, *column.headings)
+    return column.kind is Kind.CODE or any(_NAME_OF_AN_ID.search(name) for name in names)
+
+
+def _labelled(domain: Domain, bronze: Bronze) -> dict[int, tuple[Label, tuple[str, ...]]]:
+    """The label of each row that could be a total, by position, in order, and its other filled text columns."""
+    frame = bronze.frame
     columns = [column for column in domain.read if column.name in frame.columns and not column.is_number]
     possible = np.flatnonzero(~_complete(columns, frame))
     found: dict[int, Label] = {}
     for column in columns:
         cells = _arrow(frame[column.name]).take(pa.array(possible))
-        maybe = np.flatnonzero(_matches(cells, _MAYBE_LABEL))
+        maybe = np.flatnonzero(_matches(cells, MAYBE_LABEL))
         for at, text in zip(maybe, cells.take(pa.array(maybe)).to_pylist(), strict=True):
             label = read_label(text)
             if label is not None:
                 found.setdefault(int(possible[at]), label)
-    codes = [column.name for column in columns if column.kind is Kind.CODE]
-    return {at: found[at] for at in sorted(found) if not any(_says_something(frame[name].iloc[at]) for name in codes)}
+    places = sorted(found)
+    filled = _filled(bronze, places, names=[column.name for column in columns if column.name not in _months(domain)])
+    return {at: (found[at], names) for at, names in zip(places, filled, strict=True)}
+
+
+def _filled(bronze: Bronze, places: list[int], *, names: list[str]) -> Iterator[tuple[str, ...]]:
+    """Which of the named columns say something in each of those rows; an Excel error does."""
+    broken = set(bronze.broken[["position", "column"]].itertuples(index=False, name=None)) if places else set()
+    rows = bronze.frame[names].iloc[places].itertuples(index=False, name=None)
+    for at, cells in zip(places, rows, strict=True):
+        said = zip(names, cells, strict=True)
+        yield tuple(name for name, cell in said if _says_something(cell) or (at, name) in broken)
+
+
+def _months(domain: Domain) -> set[str]:
+    """The columns that name the month of a row: that of the load rule, and those that a step reads for it."""
+    month = domain.load.column
+    return {month, *(name for step in domain.steps if month in step.writes for name in step.reads)}
 
 
 def _complete(columns: list[Column], frame: pd.DataFrame) -> np.ndarray:
@@ -134,7 +142,7 @@ def _complete(columns: list[Column], frame: pd.DataFrame) -> np.ndarray:
     for name in needed:
         cells = _arrow(frame[name])
         empty = ~np.asarray(cells.is_valid())
-        maybe = np.flatnonzero(_matches(cells, f"{_MAYBE_BLANK}|{_MAYBE_LABEL}"))
+        maybe = np.flatnonzero(_matches(cells, f"{_MAYBE_BLANK}|{MAYBE_LABEL}"))
         texts = cells.take(pa.array(maybe)).to_pylist()
         empty[maybe] = [not _says_something(text) for text in texts]
         complete &= ~empty
@@ -157,41 +165,6 @@ def _matches(cells: pa.Array, pattern: str) -> np.ndarray:
 # -- what they state, and for which rows
 
 
-def _read_rows(domain: Domain, bronze: Bronze, labels: Mapping[int, Label]) -> Iterator[TotalRow]:
-    """The totals as they stand, what they stand for not known yet."""
-    names = [column.name for column in domain.stored if column.kind is Kind.MONEY and column.name in bronze.frame]
-    places = bronze.frame.iloc[list(labels)]
-    written = bronze.texts[bronze.texts["position"].isin(list(labels))]
-    texts = {(at, name): text for at, name, text in written[["position", "column", "text"]].itertuples(index=False)}
-    spoilt = bronze.broken[bronze.broken["position"].isin(list(labels))]
-    broken = set(spoilt[["position", "column"]].itertuples(index=False, name=None))
-    numbers = places[names].to_numpy(dtype="float64")
-    provenance = places[[SOURCE_FILE, SOURCE_SHEET, SOURCE_ROW]].itertuples(index=False, name=None)
-    for (at, label), amounts, (file, sheet, row) in zip(labels.items(), numbers, provenance, strict=True):
-        cells = [(name, texts.get((at, name), number)) for name, number in zip(names, amounts, strict=True)]
-        stated = {name: _amount(cell) for name, cell in cells if (at, name) not in broken}
-        letters = bronze.letters_of(file, sheet)
-        readable = {name: amount for name, amount in stated.items() if amount is not None}
-        yield TotalRow(
-            label=label.text,
-            kind=TotalKind.GRAND if label.rank >= _SHEET else TotalKind.SUB,
-            file=file,
-            sheet=sheet,
-            row=int(row),
-            stated=readable,
-            cells={name: f"{letters.get(name, '')}{row}" for name in readable},
-        )
-
-
-def _amount(cell: str | float) -> Decimal | None:
-    if not isinstance(cell, str):
-        return None if np.isnan(cell) else Decimal(repr(float(cell)))
-    try:
-        return parse_number(cell)
-    except ValueError:
-        return None
-
-
 def _covered(
     frame: pd.DataFrame, labels: Mapping[int, Label], kept: np.ndarray, *, rows: Iterator[TotalRow]
 ) -> Iterator[TotalRow]:
@@ -204,14 +177,14 @@ def _covered(
     numbers, data = frame[SOURCE_ROW].to_numpy(dtype="int64"), np.flatnonzero(kept)
     starts = sheet_starts(frame)
     sheets = np.searchsorted(starts, list(labels), side="right") - 1
-    grand = np.bincount(sheets, weights=[label.rank >= _SHEET for label in labels.values()])
+    grand = np.bincount(sheets, weights=[label.rank >= SHEET for label in labels.values()])
     standing: list[tuple[int, int]] = []
     sheet_before = -1
     for (at, label), sheet, row in zip(labels.items(), sheets, rows, strict=True):
         if sheet != sheet_before:
             standing, sheet_before = [(1_000, int(starts[sheet]) - 1)], int(sheet)
         begin = _begin(standing, at=at, rank=label.rank)
-        alone = label.rank >= _SHEET and grand[sheet] == 1
+        alone = label.rank >= SHEET and grand[sheet] == 1
         bounds = (starts[sheet], starts[sheet + 1]) if alone else (begin, at)
         first, end = np.searchsorted(data, bounds)
         if first < end:

@@ -1,8 +1,8 @@
-"""config/headings.yml: headings accepted for a column, and the words that help to propose them."""
+"""config/headings.yml: headings accepted for a column or ignored, and the words that help to propose them."""
 
-import difflib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from work_data_hub.domain.catalog import DOMAINS
@@ -12,24 +12,23 @@ from work_data_hub.domain.text import fold
 from work_data_hub.errors import ConfigError
 from work_data_hub.io.config_files import load_mapping
 from work_data_hub.io.headings import known_headings
-from work_data_hub.io.whole_files import replace_file
-from work_data_hub.io.yaml_edits import with_item, without_item
 from work_data_hub.io.yaml_entries import Entry, read_entry
 
 HEADINGS_FILE = "headings.yml"
-_KEYS = ("version", "accepted", "synonyms", "vocabularies")
+_KEYS = ("version", "accepted", "ignored", "synonyms", "vocabularies")
 
 Accepted = dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadingsFile:
-    """What the file says: accepted headings by domain and column, synonyms (other word → business word),
-    and the value maps whose keys a column holds."""
+    """What the file says: accepted headings by domain and column, ignored ones by domain, synonyms
+    (other word → business word), and the value maps whose keys a column holds."""
 
-    accepted: Mapping[str, Accepted]
-    synonyms: Mapping[str, str]
-    vocabularies: Mapping[str, tuple[str, ...]]
+    accepted: Mapping[str, Accepted] = field(default_factory=dict)
+    ignored: Accepted = field(default_factory=dict)
+    synonyms: Mapping[str, str] = field(default_factory=dict)
+    vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def accepted_headings(config_dir: Path, domain: Domain) -> Accepted:
@@ -38,6 +37,11 @@ def accepted_headings(config_dir: Path, domain: Domain) -> Accepted:
     Raises ConfigError naming file and key for whatever the file may not say.
     """
     return dict(load_headings(config_dir).accepted.get(domain.name, {}))
+
+
+def ignored_headings(config_dir: Path, domain: Domain) -> tuple[str, ...]:
+    """Return the headings that are left out on purpose, by the domain's declaration and by the file."""
+    return (*domain.ignored_headings, *load_headings(config_dir).ignored.get(domain.name, ()))
 
 
 def heading_words(config_dir: Path, domain: Domain) -> HeadingWords:
@@ -59,7 +63,7 @@ def load_headings(config_dir: Path) -> HeadingsFile:
     """Return the file's content, checked against the declared domains; an absent file says nothing."""
     path = config_dir / HEADINGS_FILE
     if not path.exists():
-        return HeadingsFile(accepted={}, synonyms={}, vocabularies={})
+        return HeadingsFile()
     return read_headings(path)
 
 
@@ -70,57 +74,13 @@ def read_headings(path: Path) -> HeadingsFile:
     root.require("version", 1)
     accepted = root.block("accepted", optional=True)
     accepted.refuse_unknown(DOMAINS, what="domain")
+    by_domain = {name: _accepted(accepted.block(name, optional=True), DOMAINS[name]) for name in accepted.values}
     return HeadingsFile(
-        accepted={name: _accepted(accepted.block(name, optional=True), DOMAINS[name]) for name in accepted.values},
+        accepted=by_domain,
+        ignored=_ignored(root.block("ignored", optional=True), by_domain),
         synonyms=_synonyms(root.block("synonyms", optional=True)),
         vocabularies=_vocabularies(root.block("vocabularies", optional=True)),
     )
-
-
-def accept_heading(config_dir: Path, *, domain: Domain, column: str, heading: str, note: str = "") -> bool:
-    """Record that the heading means the column; False where it does so already.
-
-    The file's comments stay, `note` becomes one more. It is there whole, as read back, or as before.
-    Raises ConfigError for a column that is not read from workbooks, and for a heading that is blank,
-    ignored, in another unit, or means another column.
-    """
-    meant, tidy = readable_column(domain, column), " ".join(heading.split())
-    before = load_headings(config_dir)
-    known = known_headings(domain, accepted=before.accepted.get(domain.name, {}))
-    refuse_heading(domain, meant, tidy, known=known, place="heading")
-    if fold(tidy) in {fold(text) for text in known}:
-        return False
-    columns = before.accepted.get(domain.name, {})
-    accepted = {**before.accepted, domain.name: {**columns, column: (*columns.get(column, ()), tidy)}}
-    text = _text(config_dir / HEADINGS_FILE)
-    text = with_item(text, keys=("accepted", domain.name, column), item=tidy, note=note)
-    _write(config_dir / HEADINGS_FILE, text, expected=replace(before, accepted=accepted))
-    return True
-
-
-def remove_heading(config_dir: Path, *, domain: Domain, column: str, heading: str) -> bool:
-    """Take an accepted heading back; False where it is not accepted for the column.
-
-    Raises ConfigError for a column that is not read from workbooks and for a declared heading.
-    """
-    meant, before = readable_column(domain, column), load_headings(config_dir)
-    if fold(heading) in {fold(text) for text in meant.headings}:
-        raise ConfigError(
-            "the heading is declared, not accepted",
-            domain=domain.name,
-            field="heading",
-            input_data=heading,
-            hint=f"change the headings of {column} in domain/catalog/{domain.name}.py",
-        )
-    columns = before.accepted.get(domain.name, {})
-    found = next((text for text in columns.get(column, ()) if fold(text) == fold(heading)), None)
-    if found is None:
-        return False
-    left = {**columns, column: tuple(text for text in columns[column] if text != found)}
-    text = without_item(_text(config_dir / HEADINGS_FILE), keys=("accepted", domain.name, column), item=found)
-    expected = replace(before, accepted={**before.accepted, domain.name: left})
-    _write(config_dir / HEADINGS_FILE, text, expected=expected)
-    return True
 
 
 def refuse_heading(domain: Domain, column: Column, heading: str, *, known: Mapping[str, str], place: str) -> None:
@@ -128,14 +88,22 @@ def refuse_heading(domain: Domain, column: Column, heading: str, *, known: Mappi
 
     `known` gives the column of every heading that has a meaning in the domain already.
     """
-    for message, hint in _reasons(domain, column, heading, known):
+    _raise_first(_reasons(domain, column, heading, known), domain, heading, place=place)
+
+
+def refuse_ignoring(domain: Domain, heading: str, *, known: Mapping[str, str], place: str) -> None:
+    """Raise ConfigError where the heading cannot be ignored; `known` and `place` as in `refuse_heading`."""
+    _raise_first(_reasons_to_read(domain, heading, known), domain, heading, place=place)
+
+
+def _raise_first(reasons: Iterable[tuple[str, str]], domain: Domain, heading: str, *, place: str) -> None:
+    for message, hint in reasons:
         raise ConfigError(message, domain=domain.name, field=place, input_data=heading, hint=hint)
 
 
 def _reasons(domain: Domain, column: Column, heading: str, known: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Why the heading cannot mean the column, with what to do next."""
-    if not fold(heading):
-        yield "a heading cannot be blank", "give the heading as the workbook has it"
+    yield from _invisible(heading)
     meant = {fold(text): name for text, name in known.items()}.get(fold(heading), column.name)
     if meant != column.name:
         yield f"the heading means {meant} already", "choose another heading, or take this one back there with --remove"
@@ -147,61 +115,42 @@ def _reasons(domain: Domain, column: Column, heading: str, known: Mapping[str, s
         yield f"the heading is in {unit}, the column {column.name} in {column.unit}", hint
 
 
-def readable_column(domain: Domain, name: str) -> Column:
-    """Return the column of that name that is read from workbooks; raise ConfigError with the nearest name."""
-    columns = {column.name: column for column in domain.read}
-    if name in columns:
-        return columns[name]
-    known = {heading: column.name for column in domain.read for heading in (column.name, *column.headings)}
-    near = difflib.get_close_matches(name, known, n=1)
-    raise ConfigError(
-        "the column is computed, not read" if name in domain.by_name else f"{domain.name} has no column {name!r}",
-        domain=domain.name,
-        field="column",
-        input_data=name,
-        rule=f"one of {', '.join(columns)}",
-        hint=f"did you mean {known[near[0]]!r}?" if near else "choose one of these",
-    )
+def _reasons_to_read(domain: Domain, heading: str, known: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Why the heading cannot be ignored, with what to do next."""
+    yield from _invisible(heading)
+    meant = {fold(text): name for text, name in known.items()}.get(fold(heading))
+    if meant and fold(heading) in {fold(text) for text in domain.by_name[meant].headings}:
+        yield f"the declaration of {domain.name} reads this heading as {meant}", "choose another heading"
+    if meant:
+        hint = f"take it back first: wdh domain accept-heading {domain.name} {meant} HEADING --remove"
+        yield f"the heading is accepted for {meant}", hint
 
 
-def _text(path: Path) -> str:
-    """The file as it stands, line ends too; a file that is missing begins with its version."""
+def _invisible(heading: str) -> Iterator[tuple[str, str]]:
+    if not fold(heading):
+        found = " ".join(f"U+{ord(sign):04X}" for sign in heading) or "nothing"
+        yield f"a heading cannot be blank or invisible ({found})", "give the heading as the workbook has it"
+
+
+def _ignored(block: Entry, accepted: Mapping[str, Accepted]) -> Accepted:
+    block.refuse_unknown(DOMAINS, what="domain")
+    found = {name: block.texts(name) for name in block.values}
+    for name, headings in found.items():
+        known = known_headings(DOMAINS[name], accepted=accepted.get(name, {}))
+        for heading in headings:
+            with _in_file(block.path):
+                refuse_ignoring(DOMAINS[name], heading, known=known, place=f"{block.place}.{name}")
+    return found
+
+
+@contextmanager
+def _in_file(path: Path) -> Iterator[None]:
+    """Name the file in a ConfigError of the block."""
     try:
-        return path.read_bytes().decode("utf-8-sig") if path.exists() else "version: 1\n\naccepted: {}\n"
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _write(path: Path, text: str, *, expected: HeadingsFile) -> None:
-    """Put the text in the file's place, once it reads as expected."""
-    target = path.resolve()
-    try:
-        with replace_file(target) as part:
-            part.write_bytes(text.encode())
-            _refuse_other(path, part, expected)
-    except OSError as error:
-        raise _unwritable(path, error.strerror or error) from error
-
-
-def _refuse_other(path: Path, part: Path, expected: HeadingsFile) -> None:
-    try:
-        said = _said(read_headings(part))
+        yield
     except ConfigError as error:
-        raise _unwritable(path, "it is laid out in an unusual way") from error
-    if said != _said(expected):
-        raise _unwritable(path, "it is laid out in an unusual way")
-
-
-def _said(file: HeadingsFile) -> tuple[object, ...]:
-    """What two files must have in common to say the same."""
-    accepted = {(name, column, text) for name, a in file.accepted.items() for column, t in a.items() for text in t}
-    return accepted, file.synonyms, file.vocabularies
-
-
-def _unwritable(path: Path, why: object) -> ConfigError:
-    return ConfigError(
-        f"cannot be changed: {why}", file=str(path), hint="add or remove the heading by hand, or mend the file's rights"
-    )
+        error.file = str(path)
+        raise
 
 
 def _accepted(block: Entry, domain: Domain) -> Accepted:
@@ -212,11 +161,8 @@ def _accepted(block: Entry, domain: Domain) -> Accepted:
         found[name] = block.texts(name)
         for heading in found[name]:
             known = known_headings(domain, accepted={**found, name: ()})
-            try:
+            with _in_file(block.path):
                 refuse_heading(domain, columns[name], heading, known=known, place=f"{block.place}.{name}")
-            except ConfigError as error:
-                error.file = str(block.path)
-                raise
     return found
 
 

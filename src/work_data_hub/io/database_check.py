@@ -32,6 +32,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "public.pipeline_executions": _KEEP,
     "public.sample_data": _KEEP,
     "system.sync_state": _KEEP,
+    "system.synced_keys": _REPLACE,
     f"{VERSION_SCHEMA}.{VERSION_TABLE}": _READ,
 }
 SCHEMAS = ("business", "customer", "enterprise", "ledger", "mapping", "public", "sandbox", "system")

@@ -6,6 +6,7 @@ from work_data_hub.domain.bronze import Bronze
 from work_data_hub.domain.draft_columns import Sample, SampleColumn, data_rows
 from work_data_hub.domain.source import SheetChoice
 from work_data_hub.domain.spec import Domain
+from work_data_hub.domain.text import visible
 from work_data_hub.domain.total_rows import set_totals_aside
 from work_data_hub.errors import HeadingsMissing, UsageError, WorkbookNotFound
 from work_data_hub.io.heading_samples import SheetSample, sample_sheet
@@ -28,7 +29,7 @@ def read_sample(path: Path, *, sheet: str = "") -> Sample:
     choice = _choice(path, sheet)
     top = sample_sheet(path, sheet=choice, label=str(path), rows=_HEAD)
     _refuse_title_rows(top, file=str(path))
-    headings = [" ".join(text.split()) for text in top.headings.texts.values()]
+    headings = [visible(text) for text in top.headings.texts.values()]
     bronze = read_sheet(
         path,
         sheet=SheetChoice(names=(top.sheet,)),

@@ -31,9 +31,10 @@ RULE_KEYS = (
     "mode",
     "depends_on",
     "skip_blank_values",
+    "skip_values",
     "backfill_columns",
 )
-COLUMN_KEYS = ("source", "target", "optional", "aggregation")
+COLUMN_KEYS = ("source", "target", "optional", "skip_values", "aggregation")
 AGGREGATION_KEYS: dict[Aggregate, tuple[str, ...]] = {
     Aggregate.FIRST: (),
     Aggregate.MAX_BY: ("order_column",),
@@ -101,6 +102,8 @@ def _rule(entry: Entry, domain: Domain) -> Reference:
         mode=entry.choice("mode", Mode.INSERT_MISSING),
         depends_on=entry.names("depends_on"),
         skip_blank_values=entry.flag("skip_blank_values", False),
+        skip_values=entry.names("skip_values"),
+        facts=domain.table,
     )
     columns = tuple(_columns(entry, rule, domain))
     _refuse_tags(entry, rule.mode, columns)
@@ -133,7 +136,13 @@ def _column(entry: Entry, domain: Domain) -> ReferenceColumn:
     optional = entry.flag("optional", False)
     has_source = how not in (Aggregate.TEMPLATE, Aggregate.TAG) or "source" in entry.values
     source = _known(entry, "source", domain, optional=optional) if has_source else ""
-    column = ReferenceColumn(target=entry.text("target"), source=source, how=how, optional=optional)
+    column = ReferenceColumn(
+        target=entry.text("target"),
+        source=source,
+        how=how,
+        optional=optional,
+        skip_values=entry.names("skip_values"),
+    )
     match how:
         case Aggregate.MAX_BY:
             return replace(column, by=_number(asked, domain, optional=optional))
@@ -234,10 +243,7 @@ def _describers(
         if len({rule.key for rule in known.values()}) > 1:
             raise asked.wrong(table, f"all rules that recompute {table} have one target_key", found=", ".join(known))
         described[table] = tuple(
-            Describer(
-                domain=name, table=domains[name].table, month=domains[name].load.column, rule=known[name].without_tags
-            )
-            for name in names
+            Describer(domain=name, month=domains[name].load.column, rule=known[name].without_tags) for name in names
         )
     return described
 

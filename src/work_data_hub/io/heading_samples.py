@@ -7,7 +7,7 @@ from pathlib import Path
 
 from work_data_hub.domain.heading_signals import Sheet, SheetColumn
 from work_data_hub.domain.source import SheetChoice
-from work_data_hub.domain.text import fold, is_blank
+from work_data_hub.domain.text import fold, is_blank, visible
 from work_data_hub.errors import NoDataRows
 from work_data_hub.io.headings import HeadingRow
 from work_data_hub.io.preflight import Workbook, inspect
@@ -39,7 +39,7 @@ class SheetSample:
         meanings = {fold(heading): column for heading, column in known.items()}
         return tuple(
             SheetColumn(
-                heading=" ".join(text.split()),
+                heading=visible(text),
                 place=place,
                 meaning=meanings.get(fold(text)),
                 values=tuple(row.texts[place] for row in self.rows if not is_blank(row.texts.get(place))),

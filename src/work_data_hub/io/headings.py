@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from work_data_hub.domain.spec import Domain
-from work_data_hub.domain.text import fold
+from work_data_hub.domain.text import fold, visible
 from work_data_hub.errors import HeadingsDuplicated, HeadingsMissing
 from work_data_hub.io.cell_address import address, column_letter
 
@@ -19,11 +19,15 @@ class HeadingRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """Where the declared columns stand: declared name → column; and the headings no declaration knows."""
+    """Where the declared columns stand: declared name → column; and the headings no declaration knows.
+
+    `titled` are all columns that have a heading, known or not.
+    """
 
     heading_row: int
     columns: Mapping[str, int]
     unknown: tuple[str, ...]
+    titled: frozenset[int]
 
     @property
     def letters(self) -> dict[str, str]:
@@ -60,8 +64,8 @@ def lay_out(
     missing = [column for column in required if column not in columns]
     if missing:
         raise _missing(missing, rows, headings, required=required, file=file, sheet=sheet)
-    unknown = tuple(text.strip() for text in first.texts.values() if fold(text) and fold(text) not in known)
-    return Layout(heading_row=first.number, columns=columns, unknown=unknown)
+    unknown = tuple(visible(text) for text in first.texts.values() if fold(text) and fold(text) not in known)
+    return Layout(heading_row=first.number, columns=columns, unknown=unknown, titled=frozenset(first.texts))
 
 
 def _columns(row: HeadingRow, known: Mapping[str, str]) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.csv
 from psycopg2 import sql
 
-from work_data_hub.domain.reference_sync import LegacySource, SyncJob
+from work_data_hub.domain.reference_sync import LegacySource, SyncJob, reached_mark
 from work_data_hub.domain.sync_rows import SourceRows, refuse_missing_columns
 from work_data_hub.errors import ConfigError, NoDataRows, SourceError, WarehouseError
 from work_data_hub.io.postgres import Connection, Cursor, connect, driver_message, read_only
@@ -21,8 +22,19 @@ VARIABLES = "WDH_LEGACY__HOST, WDH_LEGACY__USER, WDH_LEGACY__PASSWORD and WDH_LE
 _MOMENTS = ("timestamp with time zone", "timestamp without time zone", "date")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegacyDatabase:
+    """The legacy database in one snapshot; transactions that began before `settled` had all ended before it.
+
+    Those of other users are known only where WDH_LEGACY__USER may see them (pg_read_all_stats).
+    """
+
+    connection: Connection
+    settled: datetime
+
+
 @contextmanager
-def legacy_database(url: str | None) -> Iterator[Connection]:
+def legacy_database(url: str | None) -> Iterator[LegacyDatabase]:
     """The legacy database in one read-only snapshot, the same for every table that is read from it.
 
     Raises ConfigError where no variable names it, WarehouseError naming the host where it cannot be reached.
@@ -36,32 +48,42 @@ def legacy_database(url: str | None) -> Iterator[Connection]:
             cursor.execute("set session characteristics as transaction isolation level repeatable read, read only")
             cursor.execute("set timezone to 'UTC'")
             cursor.execute("set datestyle to 'ISO'")
+            settled = _settled(cursor)
         connection.set_client_encoding("UTF8")
         connection.commit()
         with read_only(connection):
-            yield connection
+            yield LegacyDatabase(connection=connection, settled=settled)
 
 
 def read_legacy_rows(
-    connection: Connection, job: SyncJob, source: LegacySource, *, since: datetime | None
+    legacy: LegacyDatabase, job: SyncJob, source: LegacySource, *, mark: datetime | None
 ) -> SourceRows:
-    """Return the mapped columns as text: all rows, or those changed at `since` or later and those without a time.
+    """Return the mapped columns as text: all rows, or those stamped since the overlap before `mark` or not at all.
 
-    `newest` is the newest change that is not in the server's future, None where the job does not ask.
-    Where it lies before `since`, the source was set back, and all rows are read.
+    The new mark is the newest change that is not in the server's future, and not past the start of a
+    transaction that may still add an earlier one; None where the job does not ask. Where the newest
+    change lies before `mark`, the source was set back, and all rows are read.
     Raises SourceError where table or columns are missing.
     """
-    with _legacy_errors(), connection.cursor() as cursor:
+    with _legacy_errors(), legacy.connection.cursor() as cursor:
         types = _source_types(cursor, job, source)
         newest = _newest(cursor, source, job.changed_at, types) if job.changed_at else None
-        if since is not None and (newest is None or newest < since):
-            since = None
+        is_usable = mark is not None and newest is not None and newest >= mark
+        since = mark - job.overlap if mark is not None and is_usable else None
         frame = _read(cursor, job, source, since=since)
     if frame.empty and since is None:
         raise NoDataRows(
             "there are no rows", file=str(source), operation=f"sync {job.name}", hint="a sync never empties a table"
         )
-    return SourceRows(label=str(source), frame=frame, newest=newest, since=since)
+    reached = reached_mark(newest, legacy.settled, is_day=types.get(job.changed_at or "") == "date")
+    return SourceRows(label=str(source), frame=frame, mark=reached, since=since)
+
+
+def _settled(cursor: Cursor) -> datetime:
+    """To be asked before the snapshot is taken: what begins or ends in between would be overlooked after it."""
+    cursor.execute(query("reference_sync", "settled"))
+    moment: datetime = (cursor.fetchone() or ())[0]
+    return moment
 
 
 def _connect(url: str) -> Connection:
@@ -133,7 +155,7 @@ def _read(cursor: Cursor, job: SyncJob, source: LegacySource, *, since: datetime
 def _changed(job: SyncJob, since: datetime | None) -> sql.Composable:
     if since is None or job.changed_at is None:
         return sql.SQL("")
-    # From `since` on, not past it: rows may share the time of the last one taken over.
+    # From `since` on, not past it: without an overlap, rows may share the time of the last one taken over.
     return sql.SQL(" where {0} >= {1} or {0} is null").format(sql.Identifier(job.changed_at), sql.Literal(since))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from psycopg2 import sql
 
-from work_data_hub.domain.corrections import CELL_TYPES, ROW, WAIVED_TYPES, Corrections, corrections
+from work_data_hub.domain.corrections import CELL, CELL_TYPES, ROW, WAIVED_TYPES, Corrections, corrections
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.returned import QuarantineRecord
 from work_data_hub.io.copying import copy_frame, create_stage
@@ -15,7 +15,7 @@ from work_data_hub.io.postgres import Connection, Cursor
 from work_data_hub.io.queries import query
 
 _ROWS = sql.Identifier("ledger", "rejected_rows")
-_CORRECTIONS, _WAIVERS = "wdh_corrections", "wdh_waivers"
+_CORRECTIONS, _WAIVERS, _OPENED = "wdh_corrections", "wdh_waivers", "wdh_opened"
 _IN_TABLES = {"row": "row_number", "column": "column_name"}
 
 
@@ -33,6 +33,7 @@ class StandingReject:
     row_number: int
     cells: list[dict[str, Any]]
     status: str
+    settled_by_load: int | None
 
 
 def sent_back(
@@ -72,11 +73,16 @@ def record_quarantine(cursor: Cursor, load_id: int, record: QuarantineRecord) ->
         rows = record.rows.assign(load_id=load_id, domain=record.domain, period=record.period)
         copy_frame(cursor, rows, into=_ROWS)
     if len(record.sent_back.cells):
-        _stage(cursor, record.sent_back.cells, name=_CORRECTIONS, like="ledger.corrections")
+        cells = record.sent_back.cells[[*CELL, "value", "found"]]
+        _stage(cursor, cells, name=_CORRECTIONS, like="ledger.corrections")
         cursor.execute(query("quarantine", "keep_corrections"), given)
+    opened = pd.concat([record.sent_back.cells[ROW], record.sent_back.reopened[ROW]]).drop_duplicates()
+    if len(opened):
+        _stage(cursor, opened, name=_OPENED, like="ledger.waivers")
         cursor.execute(query("quarantine", "withdraw_waivers"), given)
     if len(record.sent_back.waived):
-        _stage(cursor, record.sent_back.waived, name=_WAIVERS, like="ledger.waivers")
+        waived = record.sent_back.waived[[*ROW, "reason", "workbook"]]
+        _stage(cursor, waived, name=_WAIVERS, like="ledger.waivers")
         cursor.execute(query("quarantine", "keep_waivers"), given)
     cursor.execute(query("quarantine", "settle"), given)
 

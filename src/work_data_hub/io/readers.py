@@ -1,18 +1,19 @@
 """A workbook's sheets as bronze frames: every cell kept, every row with its file, sheet and number."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from work_data_hub.domain.bronze import Bronze, joined
 from work_data_hub.domain.source import SheetChoice
 from work_data_hub.domain.spec import Domain
 from work_data_hub.domain.text import fold
-from work_data_hub.errors import NoDataRows, SheetMissing, UnreadableWorkbook
+from work_data_hub.errors import AmbiguousWorkbook, NoDataRows, SheetMissing, UnreadableWorkbook
 from work_data_hub.io.headings import HeadingRow, known_headings, lay_out
 from work_data_hub.io.preflight import Workbook, inspect
 from work_data_hub.io.sheet_cells import SheetPlace, read_cells
 from work_data_hub.io.sheet_scan import HeadRow, cell_texts, scan_sheet
-from work_data_hub.io.source_files import Found
+from work_data_hub.io.source_files import Found, FoundFile
 from work_data_hub.io.workbook_parts import SheetPart, shared_texts, sheet_parts, verify_styles
 
 
@@ -26,23 +27,39 @@ def read_workbooks(
     """Return the domain's sheets of all found workbooks as one bronze, in order.
 
     `sheet` names one sheet to read instead of the configured ones; a number counts from 0.
-    `accepted` gives headings that mean a column beside the declared ones.
+    `accepted` gives headings that mean a column beside the declared ones. Of a file's sheets some may
+    have headings only, as long as one has rows.
     """
     choices = found.source.sheets if sheet is None else (SheetChoice(names=_asked_names(sheet)),)
-    parts = [
-        read_sheet(
-            file.path,
-            sheet=choice,
-            headings=known_headings(domain, accepted=accepted or {}),
-            required=[column.name for column in domain.read if column.required],
-            numbers={column.name for column in domain.read if column.is_number},
-            file_label=file.label,
-            max_gap_rows=found.source.max_gap_rows,
-        )
-        for file in found.files
-        for choice in choices
-    ]
-    return joined(parts)
+    parts: list[Bronze] = []
+    empty: list[NoDataRows] = []
+    for file in found.files:
+        of_file = []
+        for choice in choices:
+            try:
+                of_file.append(_read(file, choice, found=found, domain=domain, accepted=accepted or {}))
+            except NoDataRows as error:
+                if not error.has_headings:
+                    raise
+                empty.append(error)
+        if not of_file:
+            raise empty[-1]
+        parts += of_file
+    return replace(joined(parts), empty_sheets=tuple(error.place for error in empty))
+
+
+def _read(
+    file: FoundFile, choice: SheetChoice, *, found: Found, domain: Domain, accepted: Mapping[str, Collection[str]]
+) -> Bronze:
+    return read_sheet(
+        file.path,
+        sheet=choice,
+        headings=known_headings(domain, accepted=accepted),
+        required=[column.name for column in domain.read if column.required],
+        numbers={column.name for column in domain.read if column.is_number},
+        file_label=file.label,
+        max_gap_rows=found.source.max_gap_rows,
+    )
 
 
 def read_sheet(
@@ -71,11 +88,11 @@ def read_sheet(
         raise _no_data("the sheet is empty", file_label, part.name)
     layout = lay_out(rows, headings=headings, required=required, file=file_label, sheet=part.name)
     if scan.last_row == layout.heading_row:
-        raise _no_data("the sheet has headings only", file_label, part.name)
+        raise _no_data("the sheet has headings only", file_label, part.name, has_headings=True)
     place = SheetPlace(workbook=workbook, part=part.part, sheet=part.name)
     bronze = read_cells(place, layout=layout, scan=scan, numbers=numbers)
     if bronze.frame.empty:
-        raise _no_data("every row below the headings is blank", file_label, part.name)
+        raise _no_data("every row below the headings is blank", file_label, part.name, has_headings=True)
     if _state(path, file_label) != before:
         raise UnreadableWorkbook("the file changed while it was read", file=file_label, hint="close it and try again")
     return bronze
@@ -86,7 +103,11 @@ def _asked_names(sheet: str) -> tuple[str | int, ...]:
 
 
 def choose_sheet(parts: Sequence[SheetPart], choice: SheetChoice, *, file: str) -> SheetPart:
-    """Return the first sheet that the choice names; raise SheetMissing naming those there are."""
+    """Return the sheet that the choice names.
+
+    Raises SheetMissing naming those there are, AmbiguousWorkbook where two go by its names.
+    """
+    _refuse_two(parts, choice, file=file)
     for name in choice.names:
         if isinstance(name, int):
             found = list(parts[name : name + 1])
@@ -99,6 +120,18 @@ def choose_sheet(parts: Sequence[SheetPart], choice: SheetChoice, *, file: str) 
         file=file,
         hint="correct sheet_names in config/data_sources.yml, or give --sheet",
     )
+
+
+def _refuse_two(parts: Sequence[SheetPart], choice: SheetChoice, *, file: str) -> None:
+    """Reading one of them would leave the rows of the other out."""
+    names = {fold(name) for name in choice.names if isinstance(name, str)}
+    present = [part.name for part in parts if fold(part.name) in names]
+    if len({fold(name) for name in present}) > 1:
+        raise AmbiguousWorkbook(
+            f"there are both {' and '.join(map(repr, present))}, and one of them is meant",
+            file=file,
+            hint=f"delete the one that does not count, or name the other: --sheet {present[0]!r}",
+        )
 
 
 def filled_rows(workbook: Workbook, head: Sequence[HeadRow], *, prefix: bytes) -> list[HeadingRow]:
@@ -129,5 +162,8 @@ def _state(path: Path, label: str) -> tuple[int, int, int]:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _no_data(message: str, file: str, sheet: str) -> NoDataRows:
-    return NoDataRows(message, file=file, sheet=sheet, hint="check that this is the right sheet and the final file")
+def _no_data(message: str, file: str, sheet: str, *, has_headings: bool = False) -> NoDataRows:
+    hint = "check that this is the right sheet and the final file"
+    error = NoDataRows(message, file=file, sheet=sheet, hint=hint)
+    error.has_headings = has_headings
+    return error

@@ -9,7 +9,9 @@ from work_data_hub.domain.plans import ReferencePlan
 from work_data_hub.domain.reference_rules import Aggregate, Given, ReferenceColumn
 from work_data_hub.domain.references import tag_text
 from work_data_hub.io.copying import column_list, table_identifier
-from work_data_hub.io.reference_facts import DESCRIBED_BY, HAS_TAG, IS_NEW, filled_columns
+from work_data_hub.io.reference_facts import DESCRIBED_BY, HAS_FACTS, HAS_TAG, IS_NEW, filled_columns
+
+NEEDS_REVIEW = "_needs_review"
 
 
 class Changes(NamedTuple):
@@ -29,18 +31,21 @@ def filled_rows(plan: ReferencePlan, stage: str) -> Changes:
 def changed_rows(plan: ReferencePlan, stage: str, *, period: date) -> Changes:
     """The rows that facts now describe otherwise, or that get or lose a tag of the month `period`.
 
-    An authoritative row keeps the columns in `plan.kept` and whatever first value it has.
+    A row that no domain knows any more loses what was aggregated, keeps its first values and, unless it is
+    authoritative, is to be reviewed. An authoritative row keeps the columns in `plan.kept` and whatever
+    first value it has.
     """
     described = {name: _described(plan, name) for name in filled_columns(plan.reference)}
     origin = _form(
         "case when kept._source = 'auto_derived' then coalesce(wanted.{0}, kept.{0}) else kept.{0} end", DESCRIBED_BY
     )
+    review = _form("kept._needs_review or kept._source = 'auto_derived' and not wanted.{0}", HAS_FACTS)
     tags = {
         tag.target: _retagged(tag, tag_text(tag, period))
         for tag in plan.reference.tags
         if tag.given is Given.EACH_MONTH
     }
-    return _changes(plan, stage, described | {DESCRIBED_BY: origin} | tags)
+    return _changes(plan, stage, described | {DESCRIBED_BY: origin, NEEDS_REVIEW: review} | tags)
 
 
 def new_rows(plan: ReferencePlan, stage: str) -> Changes:
@@ -77,26 +82,32 @@ def _changes(plan: ReferencePlan, stage: str, values: dict[str, sql.Composed]) -
 
 
 def _described(plan: ReferencePlan, name: str) -> sql.Composed:
-    """The column's value: a derived row follows the facts, an authoritative one only what nobody delivers."""
+    """The column's value: a derived row follows the facts, an authoritative one only what nobody delivers.
+
+    What facts gave once goes with the last of them, a first value such as the name excepted.
+    """
     columns = [
         (describer.domain, column)
         for describer in plan.reference.described_by
         for column in describer.rule.columns
         if column.target == name
     ]
+    is_first = all(column.how is Aggregate.FIRST for _, column in columns)
+    names = {"name": sql.Identifier(name), "by": sql.Identifier(DESCRIBED_BY), "has_facts": sql.Identifier(HAS_FACTS)}
     if name in plan.kept:
         authoritative = _form("kept.{0}", name)
-    elif all(column.how is Aggregate.FIRST for _, column in columns):
+    elif is_first:
         authoritative = _form("coalesce(kept.{0}, wanted.{0})", name)
     else:
-        knowing = sql.Literal([domain for domain, _ in columns])
-        authoritative = sql.SQL("case when wanted.{} = any({}) then wanted.{} else kept.{} end").format(
-            sql.Identifier(DESCRIBED_BY), knowing, sql.Identifier(name), sql.Identifier(name)
-        )
+        # Where no domain describes the key any more, the load's own has just taken its facts away.
+        authoritative = sql.SQL(
+            "case when coalesce(wanted.{by}, {own}) = any({knowing}) then wanted.{name} else kept.{name} end"
+        ).format(own=sql.Literal(plan.reference.domain), knowing=sql.Literal([who for who, _ in columns]), **names)
+    derived = "case when wanted.{has_facts} then wanted.{name} else kept.{name} end" if is_first else "wanted.{name}"
     return sql.SQL(
-        "case when wanted.{by} is null then kept.{name}"
-        " when kept._source = 'auto_derived' then wanted.{name} else {other} end"
-    ).format(by=sql.Identifier(DESCRIBED_BY), name=sql.Identifier(name), other=authoritative)
+        "case when wanted.{by} is null and wanted.{has_facts} then kept.{name}"
+        " when kept._source = 'auto_derived' then {derived} else {authoritative} end"
+    ).format(derived=sql.SQL(derived).format(**names), authoritative=authoritative, **names)
 
 
 def _retagged(column: ReferenceColumn, tag: str) -> sql.Composed:

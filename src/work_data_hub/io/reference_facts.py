@@ -11,13 +11,14 @@ import pyarrow.csv
 from psycopg2 import sql
 
 from work_data_hub.domain.plans import LoadPlan, ReferencePlan, own_describer
-from work_data_hub.domain.reference_rules import Describer, Given, Reference
+from work_data_hub.domain.reference_rules import Aggregate, Describer, Given, Reference
 from work_data_hub.domain.references import ORDER_DTYPE, candidates, compacted, real_keys, tag_text
 from work_data_hub.io.copying import table_identifier
 from work_data_hub.io.postgres import Cursor
 from work_data_hub.io.queries import query
 
-DESCRIBED_BY, IS_NEW, HAS_TAG = "_derived_from_domain", "_is_new", "_has_tag"
+DESCRIBED_BY = "_derived_from_domain"
+IS_NEW, HAS_TAG, HAS_FACTS = FLAGS = ("_is_new", "_has_tag", "_has_facts")
 NOTHING_GOES = sql.SQL("false")
 _NULL_IS_UNQUOTED = {"strings_can_be_null": True, "quoted_strings_can_be_null": False, "null_values": [""]}
 
@@ -39,19 +40,24 @@ def settled_rows(cursor: Cursor, plan: ReferencePlan, *, load: LoadPlan, goes: s
 
     One row a key: the key, every column that any domain fills, text; the tags of a new row; and
     `_derived_from_domain` (null: not described anew), `_is_new` (may be added), `_has_tag` (whether the
-    tags of the month belong to the key; null: not touched). Call it before the facts are written.
+    tags of the month belong to the key) and `_has_facts` (whether any domain still knows it; where none
+    does, counts are 0 and the rest null). Call it before the facts are written.
     """
     month = _month_keys(cursor, plan, load=load, goes=goes)
-    described = _described(cursor, plan, month, goes=goes)
+    described, unknown = _described(cursor, plan, month, goes=goes)
     rows = pd.DataFrame({plan.reference.key: pd.Series(sorted(month.touched), dtype="string")})
     rows = rows.merge(described, on=plan.reference.key, how="left")
     keys = rows[plan.reference.key]
+    has_facts = ~_among(keys, unknown)
+    counts = {name: rows[name].where(has_facts, "0") for name in _counts(plan.reference)}
     tags = {tag.target: f'["{tag_text(tag, load.period)}"]' for tag in plan.reference.tags}
     return rows.assign(
+        **counts,
         **tags,
         **{
             IS_NEW: _among(keys, month.given) & rows[DESCRIBED_BY].notna(),
             HAS_TAG: _among(keys, month.given | month.staying),
+            HAS_FACTS: has_facts,
         },
     )
 
@@ -66,8 +72,16 @@ def monthly_tags(reference: Reference) -> list[str]:
     return [tag.target for tag in reference.tags if tag.given is Given.EACH_MONTH]
 
 
-def _described(cursor: Cursor, plan: ReferencePlan, month: _Month, *, goes: sql.Composable) -> pd.DataFrame:
-    """The touched keys whose strongest domain may say something new, as that domain describes them."""
+def _counts(reference: Reference) -> set[str]:
+    """The columns that count."""
+    columns = (column for describer in reference.described_by for column in describer.rule.columns)
+    return {column.target for column in columns if column.how is Aggregate.COUNT_DISTINCT}
+
+
+def _described(
+    cursor: Cursor, plan: ReferencePlan, month: _Month, *, goes: sql.Composable
+) -> tuple[pd.DataFrame, set[str]]:
+    """The touched keys whose strongest domain may say something new, as it describes them; and those nobody knows."""
     own, columns = own_describer(plan.reference), [plan.reference.key, *filled_columns(plan.reference), DESCRIBED_BY]
     at = plan.reference.described_by.index(own)
     facts = _own_facts(cursor, plan, month.touched, goes=goes)
@@ -75,7 +89,7 @@ def _described(cursor: Cursor, plan: ReferencePlan, month: _Month, *, goes: sql.
     for stronger in plan.reference.described_by[:at]:
         known = _keys_with_facts(cursor, stronger, left)
         # A stronger domain has described its keys when it was loaded; only rows that are gone since are made again.
-        lost = _missing_keys(cursor, plan.reference, known & month.given)
+        lost = missing_keys(cursor, plan.reference, known & month.given)
         parts.append(_as_described(plan, stronger, _stored_facts(cursor, stronger, lost, goes=NOTHING_GOES)))
         left -= known
     mine = facts[_among(facts[own.rule.source], left)]
@@ -86,7 +100,7 @@ def _described(cursor: Cursor, plan: ReferencePlan, month: _Month, *, goes: sql.
         parts.append(_as_described(plan, weaker, _stored_facts(cursor, weaker, known, goes=NOTHING_GOES)))
         left -= known
     found = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
-    return found.reindex(columns=columns).astype("string")
+    return found.reindex(columns=columns).astype("string"), left
 
 
 def _as_described(plan: ReferencePlan, describer: Describer, facts: pd.DataFrame) -> pd.DataFrame:
@@ -133,7 +147,8 @@ def _keys_with_facts(cursor: Cursor, describer: Describer, keys: Collection[str]
     return _ask(cursor, "keys_with_facts", keys, table=describer.table, key=describer.rule.source)
 
 
-def _missing_keys(cursor: Cursor, reference: Reference, keys: Collection[str]) -> set[str]:
+def missing_keys(cursor: Cursor, reference: Reference, keys: Collection[str]) -> set[str]:
+    """Which of the keys the reference table lacks."""
     return _ask(cursor, "missing_keys", keys, table=reference.table, key=reference.key)
 
 

@@ -20,7 +20,8 @@ _ROOT_KEYS = ("version", "rows")
 def read_reference_file(config_dir: Path, job: SyncJob, source: FileSource) -> SourceRows:
     """Return the mapped columns of every row, as text, blanks null.
 
-    CSV is UTF-8 with a heading; lines that begin with # are comments. YAML is `version: 1` and a list
+    CSV is UTF-8 with a heading; a row whose line begins with # is a comment, a first cell "#1" in quotes
+    is not. YAML is `version: 1` and a list
     `rows` of blocks. Raises ConfigError when the file is not there, SourceError when it cannot be used.
     """
     path = config_dir / source.path
@@ -51,11 +52,33 @@ def _csv_records(path: Path) -> list[tuple[int, dict[str, str | None]]]:
         ) from error
 
 
+class _Lines:
+    """The lines of a CSV text, comments blank; only a line that begins a row can be one."""
+
+    def __init__(self, text: str) -> None:
+        self._lines, self._begins_row = StringIO(text, newline=""), True
+
+    def begin_row(self) -> None:
+        """Say that the next line is no part of the row before it."""
+        self._begins_row = True
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        is_comment = self._begins_row and line.startswith("#")
+        self._begins_row = False
+        return "\n" if is_comment else line
+
+
 def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str | None]]]:
-    reader = csv.reader(StringIO(text, newline=""), strict=True)
+    lines = _Lines(text)
+    reader = csv.reader(lines, strict=True)
     headings: list[str] = []
     for cells in reader:
-        if not any(cell.strip() for cell in cells) or cells[0].startswith("#"):
+        lines.begin_row()
+        if not any(cell.strip() for cell in cells):
             continue
         if not headings:
             headings = _headings(path, cells)

@@ -27,6 +27,14 @@ _ACCEPT = sql.SQL("""
     where {key}::text = any(%s)
       and (_needs_review or _source <> 'authoritative')
 """)
+# The key of a sync may be another column than the one by which a human names a row.
+_RELEASE = sql.SQL("""
+    delete from system.synced_keys as own
+    using {table} as kept
+    where own.table_name = %s
+      and own.key = to_jsonb(kept) ->> own.key_column
+      and kept.{key}::text = any(%s)
+""")
 
 
 def reviewed_tables(cursor: Cursor) -> tuple[ReviewedTable, ...]:
@@ -57,11 +65,16 @@ def count_acceptance(cursor: Cursor, table: ReviewedTable, keys: Sequence[str]) 
 
 
 def accept_rows(cursor: Cursor, table: ReviewedTable, keys: Sequence[str]) -> int:
-    """Make the rows authoritative and reviewed, inside the caller's transaction; returns how many were not yet."""
+    """Make the rows authoritative and reviewed, inside the caller's transaction; returns how many were not yet.
+
+    They are the human's from then on: no replacing sync removes them, unless its source delivers them again.
+    """
     known = target_table(cursor, table.name)
     keeps_time = known is not None and "updated_at" in known.by_name
     cursor.execute(_fill(_ACCEPT, table, touched=sql.SQL(", updated_at = now()" if keeps_time else "")), (list(keys),))
-    return cursor.rowcount
+    accepted = cursor.rowcount
+    cursor.execute(_fill(_RELEASE, table), (table.name, list(keys)))
+    return accepted
 
 
 def _fill(statement: sql.SQL, table: ReviewedTable, **parts: sql.Composable) -> sql.Composed:

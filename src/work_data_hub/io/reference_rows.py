@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
+import pandas as pd
 from psycopg2 import sql
 
 from work_data_hub.domain.plans import LoadPlan, ReferencePlan
@@ -14,7 +15,8 @@ from work_data_hub.io.copying import column_list, copy_frame, create_stage, tabl
 from work_data_hub.io.postgres import Cursor
 from work_data_hub.io.queries import query
 from work_data_hub.io.reference_changes import Changes, changed_rows, filled_rows, new_rows
-from work_data_hub.io.reference_facts import DESCRIBED_BY, HAS_TAG, IS_NEW, filled_columns, settled_rows
+from work_data_hub.io.reference_facts import DESCRIBED_BY, FLAGS, filled_columns, missing_keys, settled_rows
+from work_data_hub.io.reference_lengths import column_lengths, refuse_added, refuse_changed, too_long
 from work_data_hub.log import get_logger
 
 log = get_logger(__name__)
@@ -25,18 +27,22 @@ _ASK_AGAIN_SECONDS = 0.1
 
 def create_reference_stages(cursor: Cursor, plan: LoadPlan) -> None:
     """Create the temporary tables that `stage_references` fills; a plan does it before it may only read."""
+    lengths = column_lengths(cursor, _tables(plan))
     for stage, reference in _staged(plan):
         names = [reference.reference.key, *reference.reference.targets]
+        flags: tuple[str, ...] = ()
         if reference.reference.mode is Mode.RECOMPUTE:
             tags = [tag.target for tag in reference.reference.tags]
             names = [reference.reference.key, *filled_columns(reference.reference), DESCRIBED_BY, *tags]
+            flags = FLAGS
         create_stage(cursor, names, like=reference.reference.table, name=stage)
-        if reference.reference.mode is Mode.RECOMPUTE:
-            cursor.execute(
-                sql.SQL("alter table pg_temp.{} add column {} boolean, add column {} boolean").format(
-                    *map(sql.Identifier, (stage, IS_NEW, HAS_TAG))
-                )
-            )
+        # A text that is too long has to get in, to be refused in our words where it would be written.
+        widened = [name for name in names if name in lengths[reference.reference.table]]
+        changes = [sql.SQL("alter column {} type text").format(sql.Identifier(name)) for name in widened]
+        changes += [sql.SQL("add column {} boolean").format(sql.Identifier(name)) for name in flags]
+        if changes:
+            statement = sql.SQL("alter table pg_temp.{} {}")
+            cursor.execute(statement.format(sql.Identifier(stage), sql.SQL(", ").join(changes)))
 
 
 def lock_references(cursor: Cursor, plan: LoadPlan) -> None:
@@ -54,14 +60,22 @@ def lock_references(cursor: Cursor, plan: LoadPlan) -> None:
 def stage_references(cursor: Cursor, plan: LoadPlan, *, goes: sql.Composable) -> None:
     """Fill the stages with what rows should hold once the load is done; called before the facts are written.
 
-    `goes` is the condition on `fact` of the facts that the load takes away.
+    `goes` is the condition on `fact` of the facts that the load takes away. Raises DataError for a text
+    that is too long for the column it would be written to.
     """
     cursor.execute("set local work_mem = '256MB'")
-    for stage, reference in _staged(plan):
+    lengths = column_lengths(cursor, _tables(plan))
+    for stage, reference in _with_stage(plan.references):
         rows = reference.rows
         if reference.reference.mode is Mode.RECOMPUTE:
             rows = settled_rows(cursor, reference, load=plan, goes=goes)
-        copy_frame(cursor, rows, into=sql.Identifier(stage))
+        long = too_long(rows, lengths[reference.reference.table])
+        if reference.reference.mode is Mode.INSERT_MISSING:
+            refuse_added(cursor, reference.reference, rows, load=plan, long=long)
+        else:
+            copy_frame(cursor, rows, into=sql.Identifier(stage))
+            changes = _changes(reference, stage, plan)
+            refuse_changed(cursor, reference.reference, changes, load=plan, long=long)
 
 
 def count_references(cursor: Cursor, plan: LoadPlan) -> tuple[ReferenceEffect, ...]:
@@ -74,11 +88,18 @@ def write_references(cursor: Cursor, plan: LoadPlan) -> tuple[ReferenceEffect, .
     return tuple(_write(cursor, stage, reference, plan) for stage, reference in _with_stage(plan.references))
 
 
+def _changes(plan: ReferencePlan, stage: str, load: LoadPlan) -> list[Changes]:
+    """What is written from the stage."""
+    if plan.reference.mode is Mode.FILL_NULL_ONLY:
+        return [filled_rows(plan, stage)]
+    return [changed_rows(plan, stage, period=load.period), new_rows(plan, stage)]
+
+
 def _count(cursor: Cursor, stage: str, plan: ReferencePlan, load: LoadPlan) -> ReferenceEffect:
     table = plan.reference.table
     match plan.reference.mode:
         case Mode.INSERT_MISSING:
-            return ReferenceEffect(table=table, inserted=_count_missing(cursor, plan))
+            return ReferenceEffect(table=table, inserted=len(_missing(cursor, plan)))
         case Mode.FILL_NULL_ONLY:
             return ReferenceEffect(table=table, inserted=0, updated=_count_rows(cursor, filled_rows(plan, stage)))
         case Mode.RECOMPUTE:
@@ -103,23 +124,18 @@ def _write(cursor: Cursor, stage: str, plan: ReferencePlan, load: LoadPlan) -> R
             )
 
 
-def _count_missing(cursor: Cursor, plan: ReferencePlan) -> int:
-    """How many of the rows' keys the table lacks."""
-    key = plan.reference.key
-    cursor.execute(
-        sql.SQL("select {} from {} where {} = any(%s)").format(
-            sql.Identifier(key), table_identifier(plan.reference.table), sql.Identifier(key)
-        ),
-        (plan.rows[key].tolist(),),
-    )
-    return len(plan.rows) - len(cursor.fetchall())
+def _missing(cursor: Cursor, plan: ReferencePlan) -> pd.DataFrame:
+    """The rows whose key the table lacks."""
+    keys = plan.rows[plan.reference.key]
+    return plan.rows[keys.isin(missing_keys(cursor, plan.reference, keys.tolist()))]
 
 
 def _insert_missing(cursor: Cursor, plan: ReferencePlan) -> int:
     """Add the rows whose key is missing; returns how many."""
-    if plan.rows.empty or _count_missing(cursor, plan) == 0:
+    missing = _missing(cursor, plan)
+    if missing.empty:
         return 0
-    rows = plan.rows.assign(
+    rows = missing.assign(
         _source="auto_derived",
         _needs_review=True,
         _derived_from_domain=plan.reference.domain,
@@ -190,6 +206,10 @@ def _has_column(cursor: Cursor, table: sql.Identifier, name: str) -> bool:
     cursor.execute(query("references", "has_column"), {"table": table.as_string(cursor), "column": name})
     row = cursor.fetchone()
     return bool(row and row[0])
+
+
+def _tables(plan: LoadPlan) -> list[str]:
+    return [reference.reference.table for reference in plan.references]
 
 
 def _with_stage(plans: Iterable[ReferencePlan]) -> Iterator[tuple[str, ReferencePlan]]:

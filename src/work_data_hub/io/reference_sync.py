@@ -21,13 +21,41 @@ _COUNT = sql.SQL("""
     from {stage} as given
     left join {target} as kept on kept.{key} = given.{key}
 """)
-_KEPT = sql.SQL("select count(*) from {target} where _source = 'authoritative'")
-_VANISHED = """
-    from {target} as kept
-    where kept._source = 'authoritative'
-      and not exists (select from {stage} as given where given.{key} = kept.{key})
-"""
-_COUNT_VANISHED, _DELETE_VANISHED = sql.SQL(f"select count(*) {_VANISHED}"), sql.SQL(f"delete {_VANISHED}")
+# Only what an earlier sync of the same job delivered is the job's own.
+_COUNT_OWN = sql.SQL("""
+    select count(*) filter (where not exists (select from {stage} as given where given.{key}::text = own.key)),
+           count(*)
+    from system.synced_keys as own
+    join {target} as kept on kept.{key}::text = own.key
+    where own.job_name = {job}
+      and own.table_name = {table}
+      and own.key_column = {key_name}
+      and kept._source = 'authoritative'
+""")
+# The keys go first: one that somebody accepts at this moment is his, and its row stays.
+_DELETE_VANISHED = sql.SQL("""
+    with vanished as (
+      delete from system.synced_keys as own
+      where own.job_name = {job}
+        and own.table_name = {table}
+        and (
+          own.key_column <> {key_name}
+          or not exists (select from {stage} as given where given.{key}::text = own.key)
+        )
+      returning own.key, own.key_column
+    )
+    delete from {target} as kept
+    using vanished
+    where vanished.key_column = {key_name}
+      and kept.{key}::text = vanished.key
+      and kept._source = 'authoritative'
+""")
+_NOTE_KEYS = sql.SQL("""
+    insert into system.synced_keys (job_name, table_name, key, key_column)
+    select {job}, {table}, given.{key}::text, {key_name}
+    from {stage} as given
+    on conflict do nothing
+""")
 _UPDATE = sql.SQL("""
     update {target} as kept
     set ({columns}) = row({given}){touched}
@@ -75,10 +103,9 @@ def count_sync(cursor: Cursor, job: SyncJob, rows: pd.DataFrame, *, allow_shrink
     )
     if job.mode is not SyncMode.REPLACE:
         return effect
-    (deleted,) = _row(cursor, job, _COUNT_VANISHED)
-    (kept,) = _row(cursor, job, _KEPT)
-    if deleted > kept * LARGEST_SHRINK and not allow_shrink:
-        raise _shrink(job, deleted=deleted, kept=kept)
+    deleted, own = _row(cursor, job, _COUNT_OWN)
+    if deleted > own * LARGEST_SHRINK and not allow_shrink:
+        raise _shrink(job, deleted=deleted, own=own)
     return replace(effect, deleted=deleted)
 
 
@@ -88,11 +115,13 @@ def write_sync(
     """Bring the table to what the source says, and return what that changed.
 
     The source's rows become authoritative and reviewed; columns that it does not deliver, and rows
-    that are as the source says already, stay untouched.
+    that are as the source says already, stay untouched. A replacing job removes rows that it delivered
+    earlier and its source no longer has, and notes the keys of those that it delivers now.
     """
     effect = count_sync(cursor, job, rows, allow_shrink=allow_shrink)
-    if job.mode is SyncMode.REPLACE and effect.deleted:
+    if job.mode is SyncMode.REPLACE:
         cursor.execute(_fill(job, _DELETE_VANISHED))
+        cursor.execute(_fill(job, _NOTE_KEYS))
     touched = _touched(job, table)
     if effect.updated:
         cursor.execute(_fill(job, _UPDATE, touched=touched))
@@ -123,6 +152,9 @@ def _fill(job: SyncJob, statement: sql.SQL, **parts: sql.Composable) -> sql.Comp
         target=table_identifier(job.target),
         stage=sql.Identifier(_stage(job)),
         key=sql.Identifier(job.key),
+        job=sql.Literal(job.name),
+        table=sql.Literal(job.target),
+        key_name=sql.Literal(job.key),
         columns=column_list(names),
         kept=_of("kept", names),
         excluded=_of("excluded", names),
@@ -135,10 +167,10 @@ def _of(alias: str, names: list[str]) -> sql.Composed:
     return sql.SQL(", ").join(sql.Identifier(alias, name) for name in names)
 
 
-def _shrink(job: SyncJob, *, deleted: int, kept: int) -> ShrinkRefused:
+def _shrink(job: SyncJob, *, deleted: int, own: int) -> ShrinkRefused:
     return ShrinkRefused(
-        f"{job.target} would lose {deleted} of {kept} authoritative rows that {job.source} no longer has",
+        f"{job.target} would lose {deleted} of the {own} rows that {job.source} has delivered and partly has no longer",
         operation=f"sync {job.name}",
-        rule=f"a sync removes at most {LARGEST_SHRINK:.0%} of a table's authoritative rows",
+        rule=f"a sync removes at most {LARGEST_SHRINK:.0%} of the rows that it delivered",
         hint="check that the source is complete; if it is, add --allow-shrink",
     )

@@ -1,7 +1,7 @@
 """Rejected rows sheet by sheet, laid out like their source: all its columns, its types and its number formats."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ import pandas as pd
 from work_data_hub.domain.bronze import SOURCE_FILE, SOURCE_ROW, SOURCE_SHEET
 from work_data_hub.domain.quarantine import marked_cells, rejected_rows, row_reasons
 from work_data_hub.domain.returned import Quarantined
+from work_data_hub.domain.text import fold
 from work_data_hub.io.cell_address import column_letter
-from work_data_hub.io.rejects_form import FACTS, GUIDE, SheetForm
+from work_data_hub.io.rejects_form import FACTS, GUIDE, HEADINGS, MARKED_HEADING, SheetForm
 from work_data_hub.io.source_rows import SourceCell, SourceRows, source_rows
 
 TEXT_FORMAT = 49
@@ -34,11 +35,15 @@ class RejectedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectedSheet:
-    """One sheet of the workbook: the source's headings and columns, and its rejected rows."""
+    """One sheet of the workbook: the source's headings and columns, and its rejected rows.
+
+    `columns` are the declared columns by name, `others` the rest by heading.
+    """
 
     form: SheetForm
     headings: Mapping[int, str]
     columns: Mapping[str, int]
+    others: Mapping[str, int]
     text_columns: frozenset[int]
     rows: Sequence[RejectedRow]
 
@@ -61,19 +66,28 @@ def rejected_sheets(rows: Quarantined) -> Iterator[RejectedSheet]:
             paths[str(label)], label=str(label), sheet=str(sheet), headings=rows.headings, rows=here[SOURCE_ROW]
         )
         headings = {column: printable(heading.replace("\r", " ")) for column, heading in source.headings.items()}
+        others = _others(headings, known=set(source.columns.values()))
         form = SheetForm(
             title=_title(str(sheet), taken),
             cells_title=f"wdh.cells.{number}",
             headings={name: headings[column] for name, column in source.columns.items()},
             letters={name: column_letter(column) for name, column in source.columns.items()},
+            others=list(others),
         )
         yield RejectedSheet(
             form=form,
             headings=headings,
             columns=source.columns,
+            others=others,
             text_columns=frozenset(at for name, at in source.columns.items() if name not in rows.numbers),
             rows=list(_rows(rows, source, here)),
         )
+
+
+def _others(headings: Mapping[int, str], *, known: Collection[int]) -> dict[str, int]:
+    """The columns that nobody loads, by heading; without those that could be taken for ours."""
+    ours = {fold(heading) for heading in (*HEADINGS.values(), MARKED_HEADING)}
+    return {text: at for at, text in headings.items() if at not in known and fold(text) and fold(text) not in ours}
 
 
 def _rows(rows: Quarantined, source: SourceRows, here: pd.DataFrame) -> Iterator[RejectedRow]:

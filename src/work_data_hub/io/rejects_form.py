@@ -9,13 +9,14 @@ from work_data_hub.domain.period import Period
 from work_data_hub.domain.plans import LoadMode
 from work_data_hub.domain.quarantine import REASONS
 from work_data_hub.domain.returned import OriginalFile, RunFacts
+from work_data_hub.domain.settled import REOPENED_STATUS
 from work_data_hub.errors import ConfigError, UnreadableWorkbook
 
 FORMAT = 1
 GUIDE, FACTS = "说明 · guide", "wdh.facts"
 STATUS = "状态 · status"
-OPEN, WAIVED = "待改 · open", "放弃 · waived"
-STATUSES = (OPEN, WAIVED)
+OPEN, WAIVED, REOPENED = "待改 · open", "放弃 · waived", REOPENED_STATUS
+STATUSES = (OPEN, WAIVED, REOPENED)
 SHA256, FILE, SHEET, PLACE_ROW, MARKED = "_sha256", "_file", "_sheet", "_row", "_marked"
 HEADINGS: Mapping[str, str] = {
     "_status": STATUS,
@@ -34,13 +35,15 @@ MARKED_HEADING = "标红 · marked"
 class SheetForm:
     """One sheet of rejected rows: its title, the hidden sheet of the cells as they were, and its declared columns.
 
-    `headings` gives each declared column's heading, `letters` its column letter in the original.
+    `headings` gives each declared column's heading, `letters` its column letter in the original; `others`
+    are the headings of columns that nobody loads.
     """
 
     title: str
     cells_title: str
     headings: Mapping[str, str]
     letters: Mapping[str, str]
+    others: Sequence[str] = ()
 
 
 def fact_lines(facts: RunFacts, sheets: Sequence[SheetForm]) -> list[tuple[str, str]]:

@@ -136,19 +136,21 @@ class _Pen:
         page.very_hidden()
 
     def _original(self, sheet: RejectedSheet) -> None:
-        """The declared cells as they were, to be compared with; in the same types and formats."""
+        """The cells as they were, to be compared with; in the same types and formats."""
         page = self._book.add_worksheet(sheet.form.cells_title)
-        names = list(sheet.columns)
-        headings = [*sheet.form.headings.values(), *(HEADINGS[name] for name in PLACE), MARKED_HEADING]
+        after = len(sheet.columns) + len(PLACE)
+        columns = [*enumerate(sheet.columns.values()), *enumerate(sheet.others.values(), start=after + 1)]
+        places = [HEADINGS[name] for name in PLACE]
+        headings = [*sheet.form.headings.values(), *places, MARKED_HEADING, *sheet.others]
         for column, heading in enumerate(headings):
             page.write_string(0, column, heading)
         by_column = {column: name for name, column in sheet.columns.items()}
         for line, row in enumerate(sheet.rows, start=1):
-            for column, name in enumerate(names):
-                if (cell := row.cells.get(sheet.columns[name])) is not None:
+            for column, at in columns:
+                if (cell := row.cells.get(at)) is not None:
                     self._cell(page, line, column, cell=cell, marked=False)
-            self._place(page, line, len(names), row)
-            page.write_string(line, len(names) + len(PLACE), "\n".join(by_column[column] for column in row.marked))
+            self._place(page, line, len(sheet.columns), row)
+            page.write_string(line, after, "\n".join(by_column[column] for column in row.marked))
         page.very_hidden()
 
     def _cell(self, page: Any, line: int, column: int, *, cell: SourceCell, marked: bool) -> None:
@@ -179,6 +181,11 @@ def _guide_lines(name: str) -> Iterator[str]:
     yield (
         "2. 不要入库的行：把“状态 · status”改为“放弃 · waived”。没有改动的行保持待改。 "
         "A row that shall not be loaded: set its status to 放弃 · waived. Rows left alone stay open."
+    )
+    yield (
+        "   已放弃或已由他人改过的行若仍要改：把状态改为“重开 · reopened”。 "
+        "A row that was given up, or corrected by someone else since, and shall be changed all the same: "
+        "set its status to 重开 · reopened."
     )
     yield (
         f"3. 存盘后交回：wdh requeue {name} 先显示改动，加 --execute 入库。 "

@@ -1,7 +1,7 @@
 """The cells below the headings: one fast typed read, put right by what the scan of the XML found."""
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from work_data_hub.io.headings import Layout
 from work_data_hub.io.long_numbers import LONG_CODE, excel_digits, shared_long_texts, text_cells
 from work_data_hub.io.preflight import Workbook
 from work_data_hub.io.sheet_scan import FoundCell, SheetScan
+from work_data_hub.io.untitled_columns import untitled_columns, untitled_places
 
 STRING = pd.StringDtype(storage="pyarrow")
 KNOWN_ERRORS = frozenset({"#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#GETTING_DATA"})
@@ -51,7 +52,10 @@ class SheetPlace:
 
 @dataclass(slots=True, kw_only=True)
 class _Grid:
-    """The rows below the headings while they are put together; `texts` and `broken` by (position, column)."""
+    """The rows below the headings while they are put together; `texts` and `broken` by (position, column).
+
+    `untitled` counts the texts below blank headings by column.
+    """
 
     layout: Layout
     rows: int
@@ -59,6 +63,7 @@ class _Grid:
     strings: dict[str, Any] = field(default_factory=dict)
     texts: Cells = field(default_factory=dict)
     broken: Cells = field(default_factory=dict)
+    untitled: dict[int, int] = field(default_factory=dict)
 
     def placed(self, cells: Iterable[FoundCell]) -> Iterator[tuple[int, str, str]]:
         """Position, column and text of those cells that stand below the headings in a declared column."""
@@ -74,13 +79,14 @@ def read_cells(place: SheetPlace, *, layout: Layout, scan: SheetScan, numbers: C
     A merged amount stays in its first row only: repeated, it would count several times.
     """
     _refuse_unknown_errors(place, scan)
-    grid = _load(place, layout, numbers)
+    grid = _load(place, layout, scan, numbers)
     _mark_broken(grid, scan)
     _write_booleans(grid, scan)
     _keep_long_numbers(place, grid, scan)
     filled = _filled(grid)
     _fill_merged(grid, scan)
-    return _bronze(place, grid, kept=np.flatnonzero(filled))
+    untitled = untitled_columns(grid.untitled, layout=layout, scan=scan, file=place.label, sheet=place.sheet)
+    return replace(_bronze(place, grid, kept=np.flatnonzero(filled)), untitled=untitled)
 
 
 def _refuse_unknown_errors(place: SheetPlace, scan: SheetScan) -> None:
@@ -93,33 +99,49 @@ def _refuse_unknown_errors(place: SheetPlace, scan: SheetScan) -> None:
 
 def _sheet(place: SheetPlace, layout: Layout, dtypes: dict[int, str]) -> fastexcel.ExcelSheet:
     try:
+        # Chosen by a function, since a column that is asked for by number has to be there.
         return fastexcel.read_excel(place.path).load_sheet(
-            place.sheet, header_row=None, skip_rows=layout.heading_row, use_columns=sorted(dtypes), dtypes=dtypes
+            place.sheet,
+            header_row=None,
+            skip_rows=layout.heading_row,
+            use_columns=lambda column: column.absolute_index in dtypes,
+            dtypes=dtypes,
         )
     except fastexcel.FastExcelError as error:
         reason = str(error).splitlines()[0]
         raise place.refused(f"cannot be read: {reason}", hint="open it in Excel and save it again") from error
 
 
-def _load(place: SheetPlace, layout: Layout, numbers: Collection[str]) -> _Grid:
+def _load(place: SheetPlace, layout: Layout, scan: SheetScan, numbers: Collection[str]) -> _Grid:
     """The typed read; texts in number columns come from its reports, blank ones left out."""
     names = {column: name for name, column in layout.columns.items()}
     dtypes = {column: "float" if name in numbers else "string" for column, name in names.items()}
-    sheet = _sheet(place, layout, dtypes)
+    sheet = _sheet(place, layout, dtypes | dict.fromkeys(untitled_places(layout, scan), "string"))
     batch, reports = sheet.to_arrow_with_errors()
-    by_index = {info.index: names[info.absolute_index] for info in sheet.selected_columns}
+    by_index = {info.index: names.get(info.absolute_index) for info in sheet.selected_columns}
     grid = _Grid(layout=layout, rows=batch.num_rows)
     for info, values in zip(sheet.selected_columns, batch.columns, strict=True):
-        name = names[info.absolute_index]
-        if name in numbers:
+        name = by_index[info.index]
+        if name is None:
+            grid.untitled[info.absolute_index] = int((~_blank(values)).sum())
+        elif name in numbers:
             grid.numbers[name] = _floats(values)
             _take_not_a_number(grid, name, values)
         else:
             grid.strings[name] = values
     for report in reports.errors if reports else ():
         row, column = report.offset_position
-        _take_report(grid, row, by_index[column], parse_report(report.detail))
+        if (name := by_index[column]) is not None:
+            _take_report(grid, row, name, parse_report(report.detail))
     return grid
+
+
+def _blank(texts: Any) -> npt.NDArray[np.bool_]:
+    """Which texts are null or white space."""
+    blank: npt.NDArray[np.bool_] = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(texts), ""), True).to_numpy(
+        zero_copy_only=False
+    )
+    return blank
 
 
 def _floats(values: Any) -> npt.NDArray[np.float64]:
@@ -231,8 +253,7 @@ def _filled(grid: _Grid) -> npt.NDArray[np.bool_]:
         left = np.flatnonzero(~filled)
         if not len(left):
             break
-        trimmed = pc.utf8_trim_whitespace(texts.take(pa.array(left)))
-        filled[left] = pc.fill_null(pc.not_equal(trimmed, ""), False).to_numpy(zero_copy_only=False)
+        filled[left] = ~_blank(texts.take(pa.array(left)))
     return filled
 
 

@@ -75,6 +75,20 @@ def find_workbooks(
     )
 
 
+def refuse_copies(found: Found) -> None:
+    """Raise AmbiguousWorkbook where two of the files have the same content: their rows would count twice."""
+    seen: dict[str, FoundFile] = {}
+    for file in found.files if len(found.files) > 1 else ():
+        if file.sha256 in seen:
+            raise AmbiguousWorkbook(
+                f"a copy of {seen[file.sha256].label}: the same content under two names",
+                file=file.label,
+                domain=found.source.domain,
+                hint="remove one of the two",
+            )
+        seen[file.sha256] = file
+
+
 def direct_file(path: Path, *, source: Source) -> Found:
     """Return the file the user names; it may lie anywhere, but must be a regular file that can be opened."""
     label = str(path)

@@ -2,15 +2,18 @@
 
 import re
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path, PurePosixPath
 
-from work_data_hub.domain.reference_sync import TRACKING, FileSource, LegacySource, SyncJob, SyncMode
+from work_data_hub.domain.reference_sync import TRACKING, USUAL_OVERLAP, FileSource, LegacySource, SyncJob, SyncMode
 from work_data_hub.io.yaml_entries import Entry, read_entry
 
 SYNC_FILE = "reference_sync.yml"
 SCHEMA_VERSION = "1.0"
 SUFFIXES = (".csv", ".yml", ".yaml")
 _JOB_KEYS = ("name", "target", "key", "mode", "columns", "enabled", "source", "incremental")
+_INCREMENTAL_KEYS = ("column", "overlap_minutes")
+_MOST_OVERLAP_MINUTES = 366 * 24 * 60
 _SOURCE_KEYS = {"config_file": ("type", "path"), "postgres": ("type", "schema", "table")}
 
 
@@ -43,6 +46,7 @@ def _job(block: Entry) -> SyncJob:
     block = Entry(path=block.path, place=f"jobs.{name}", values=block.values)
     block.refuse_unknown(_JOB_KEYS)
     source, mode, columns = _source(block.block("source")), _mode(block), _columns(block)
+    incremental = _incremental(block, source, mode)
     return SyncJob(
         name=name,
         target=_target(block),
@@ -51,7 +55,8 @@ def _job(block: Entry) -> SyncJob:
         columns=columns,
         source=source,
         enabled=block.flag("enabled", True),
-        changed_at=_changed_at(block, source, mode),
+        changed_at=incremental.text("column") if incremental else None,
+        overlap=_overlap(incremental) if incremental else USUAL_OVERLAP,
     )
 
 
@@ -109,13 +114,20 @@ def _path(block: Entry) -> str:
     return value
 
 
-def _changed_at(block: Entry, source: FileSource | LegacySource, mode: SyncMode) -> str | None:
+def _incremental(block: Entry, source: FileSource | LegacySource, mode: SyncMode) -> Entry | None:
     if "incremental" not in block.values:
         return None
     incremental = block.block("incremental")
-    incremental.refuse_unknown(("column",))
+    incremental.refuse_unknown(_INCREMENTAL_KEYS)
     if isinstance(source, FileSource):
         raise block.wrong("incremental", "only for a postgres source; a file is read whole")
     if mode is SyncMode.REPLACE:
         raise block.wrong("incremental", "not with mode replace: rows that are gone show in a whole read only")
-    return incremental.text("column")
+    return incremental
+
+
+def _overlap(incremental: Entry) -> timedelta:
+    minutes = incremental.values.get("overlap_minutes", USUAL_OVERLAP // timedelta(minutes=1))
+    if isinstance(minutes, bool) or not isinstance(minutes, int) or not 0 <= minutes <= _MOST_OVERLAP_MINUTES:
+        raise incremental.wrong("overlap_minutes", f"a whole number from 0 to {_MOST_OVERLAP_MINUTES:,}")
+    return timedelta(minutes=minutes)

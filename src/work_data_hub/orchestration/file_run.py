@@ -9,13 +9,15 @@ from functools import cached_property
 from importlib import import_module
 from typing import Any
 
+import pandas as pd
+
 from work_data_hub.domain.bronze import SOURCE_SHEET, Bronze
 from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.domain.control_totals import Controls, compare, refuse
 from work_data_hub.domain.identity.cascade import IdentityBook
 from work_data_hub.domain.loads import Fingerprint, LastLoad, LedgerEntry, LoadEffects
 from work_data_hub.domain.period import Period
-from work_data_hub.domain.plan_steps import needs_open_plans
+from work_data_hub.domain.plan_steps import digest_of, needs_open_plans
 from work_data_hub.domain.plans import LoadMode, LoadPlan
 from work_data_hub.domain.reference_rules import Reference
 from work_data_hub.domain.refine import refine
@@ -26,7 +28,7 @@ from work_data_hub.domain.total_rows import set_totals_aside
 from work_data_hub.errors import ConfigError, UsageError, WorkDataHubError
 from work_data_hub.io.code_version import code_version
 from work_data_hub.io.config_files import config_version, load_identity_overrides, load_mappings, source_for
-from work_data_hub.io.source_files import Found, direct_file, find_workbooks
+from work_data_hub.io.source_files import Found, direct_file, find_workbooks, refuse_copies
 from work_data_hub.log import get_logger
 from work_data_hub.orchestration.file_report import domain_report, quality_metrics
 from work_data_hub.orchestration.heading_drift import read_with_headings
@@ -70,6 +72,7 @@ class FileRun:
         refuse_mode(self.domain, self.request.mode)
         with self._stage("find"):
             self.found = self._choose()
+            refuse_copies(self.found)
             self._log.info("workbook.found", file=[f.label for f in self.found.files], reason=self.found.reason)
             if self.request.period is not None:
                 self._look_at_warehouse(self.request.period)
@@ -157,7 +160,8 @@ class FileRun:
             heading_remarks=self.heading_remarks,
             has_database=self.place.database_url is not None,
         )
-        return replace(report, parent_load_id=self.quarantine.parent_load_id)
+        warnings = (*report.warnings, *self.quarantine.warnings)
+        return replace(report, parent_load_id=self.quarantine.parent_load_id, warnings=warnings)
 
     # -- parts of the stages
 
@@ -211,7 +215,7 @@ class FileRun:
     def _know_corrections(self, *, repeats: int | None) -> None:
         """Look up what was sent back of these files, over the run's own connection where it holds one."""
         self.quarantine.watch(self._found.files)
-        url, hashes = self.place.database_url, list(self.quarantine.sha_by_label.values())
+        url, hashes = self.place.database_url, self.quarantine.hashes
         if self._session is not None:
             self.quarantine.know(*self._session.sent_back(hashes, repeats=repeats))
         elif url is not None:
@@ -242,14 +246,13 @@ class FileRun:
     def _refine_run(self) -> RefineRun:
         mappings = load_mappings(self.place.config_dir)
         plans, names = load_identity_overrides(self.place.config_dir)
-        url = self.place.database_url
         return RefineRun(
             run_id=self.request.run_id,
             period=self.request.period,
             today=self.place.today(),
             mappings=mappings,
             book=IdentityBook.from_entries(plans=plans, names=names, salt=self.place.alias_salt),
-            open_plans=_warehouse_side().peek_open_plans(url) if url and needs_open_plans(self.domain) else None,
+            open_plans=self._open_plans,
         )
 
     def _ledger_entry(self, outcome: Outcome) -> LedgerEntry:
@@ -280,6 +283,11 @@ class FileRun:
         if self._session is None:
             raise UsageError("the run does not hold its month", operation="publish")
         return self._session
+
+    @cached_property
+    def _open_plans(self) -> pd.DataFrame | None:
+        url = self.place.database_url
+        return _warehouse_side().peek_open_plans(url) if url and needs_open_plans(self.domain) else None
 
     @cached_property
     def _references(self) -> tuple[Reference, ...]:
@@ -316,8 +324,8 @@ class FileRun:
         request = self.request
         # The salt decides temporary ids; only its digest with the rest leaves this line.
         rule = (self.domain.fingerprint, request.mode, request.scope, request.sheet, request.skip_facts)
-        sent_back = (self.quarantine.given.digest,) if self.quarantine.given.digest else ()
-        declaration = hashlib.sha256(repr((*rule, *sent_back, self.place.alias_salt)).encode()).hexdigest()[:16]
+        known = [digest for digest in (self.quarantine.given.digest, digest_of(self._open_plans)) if digest]
+        declaration = hashlib.sha256(repr((*rule, *known, self.place.alias_salt)).encode()).hexdigest()[:16]
         return Fingerprint(
             files=tuple(file.sha256 for file in self._found.files),
             code_version=code_version(),

@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,12 +12,12 @@ from work_data_hub.domain.heading_drift import Drift, Proposal, compare
 from work_data_hub.domain.heading_signals import SheetColumn
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.source import FileSelection, SheetChoice
-from work_data_hub.domain.spec import Domain
+from work_data_hub.domain.spec import Column, Domain
 from work_data_hub.domain.text import fold
 from work_data_hub.errors import HeadingsMissing, WorkDataHubError
-from work_data_hub.io.accepted_headings import accepted_headings, heading_words
+from work_data_hub.io.accepted_headings import accepted_headings, heading_words, ignored_headings
 from work_data_hub.io.cell_address import address, column_letter
-from work_data_hub.io.heading_samples import SheetSample, sample_sheet
+from work_data_hub.io.heading_samples import SAMPLE_ROWS, SheetSample, sample_sheet
 from work_data_hub.io.headings import known_headings, row_of_headings
 from work_data_hub.io.readers import read_workbooks
 from work_data_hub.io.source_files import Found, find_workbooks
@@ -34,24 +34,22 @@ def read_with_headings(
 ) -> tuple[Bronze, tuple[str, ...]]:
     """Return the found workbooks as bronze, and what is to be said about their headings.
 
-    Required headings that are missing raise HeadingsMissing with proposals and the command that accepts
-    one. Where optional columns are missing and unknown headings stand in the sheet, the same words
-    are warnings. With every heading in its place, nothing is compared.
+    Headings that are missing raise HeadingsMissing with proposals and the commands that settle them:
+    required ones always, optional ones where an unknown heading may be theirs. Other differences
+    are warnings, and so are columns with values below a blank heading. Headings that are ignored
+    are no longer unknown in the bronze. With every heading in its place, nothing is compared.
     """
-    accepted = accepted_headings(place.config_dir, domain)
+    accepted, watch = accepted_headings(place.config_dir, domain), _Watch(found, domain, request, place)
     try:
         bronze = read_workbooks(found, domain=domain, sheet=request.sheet, accepted=accepted)
     except HeadingsMissing as error:
-        raise _Watch(found, domain, request, place).explained(error) from error
-    if not _may_have_drifted(bronze, domain):
-        return bronze, ()
-    return bronze, tuple(dict.fromkeys(_Watch(found, domain, request, place).warnings(bronze)))
-
-
-def _may_have_drifted(bronze: Bronze, domain: Domain) -> bool:
-    ignored = {fold(heading) for heading in domain.ignored_headings}
-    unknown = any(fold(heading) not in ignored for heading in bronze.unknown_headings)
-    return unknown and not bronze.letters.keys() >= {column.name for column in domain.read}
+        raise watch.explained(error) from error
+    ignored = {fold(heading) for heading in ignored_headings(place.config_dir, domain)}
+    unknown = tuple(heading for heading in bronze.unknown_headings if fold(heading) not in ignored)
+    bronze = replace(bronze, unknown_headings=unknown)
+    untitled = (f"{column.file} › {column.sheet}: {column.words}" for column in bronze.untitled)
+    empty = (f"{place} has headings and no rows" for place in bronze.empty_sheets)
+    return bronze, (*empty, *untitled, *dict.fromkeys(watch.warnings(bronze)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +74,40 @@ class _Watch:
         return _refusal(error, drift, row=sample.headings.number, domain=self.domain) if drift.unknown else error
 
     def warnings(self, bronze: Bronze) -> Iterator[str]:
-        """What is to be said of each sheet that lacks a column and has a heading without a meaning."""
+        """What is to be said of each sheet that lacks a column; raises HeadingsMissing where one may be renamed."""
         sheets = bronze.frame[[SOURCE_FILE, SOURCE_SHEET]].drop_duplicates()
         for file, sheet in sheets.itertuples(index=False, name=None):
-            try:
-                sample = self._sample(file, sheet)
-            except WorkDataHubError:
-                continue
-            drift = self._drift(sample)
-            if drift.missing and drift.unknown:
-                yield from _remarks(drift, row=sample.headings.number, domain=self.domain)
+            letters = bronze.letters_of(file, sheet)
+            missing = [column for column in self.domain.read if column.name not in letters]
+            if missing and bronze.unknown_headings:
+                yield from self._compared(file, sheet)
+            yield from self._gone(missing, sheet)
+
+    def _compared(self, file: str, sheet: str) -> Iterator[str]:
+        try:
+            sample = self._sample(file, sheet)
+        except WorkDataHubError:
+            return
+        drift = self._drift(sample)
+        if drift.proposals:
+            error = HeadingsMissing("", file=file, sheet=sheet)
+            raise _refusal(error, drift, row=sample.headings.number, domain=self.domain)
+        if drift.missing and drift.unknown:
+            yield from _remarks(drift, row=sample.headings.number)
+
+    def _gone(self, missing: Iterable[Column], sheet: str) -> Iterator[str]:
+        """Columns that are read but not kept: missed only where last month had them, for many files never do."""
+        unkept = [column for column in missing if not column.stored]
+        last = self._last(sheet, rows=0) if unkept else None
+        there = {column.meaning for column in last.columns(self._known())} if last else set()
+        gone = [column.headings[0] for column in unkept if column.name in there]
+        if gone:
+            yield f"headings missing that last month's file had: {_few(gone)}"
 
     def _drift(self, sample: SheetSample) -> Drift:
         # Headings that are ignored on purpose have a meaning of their own: they are no candidates.
-        known = {heading: f"={heading}" for heading in self.domain.ignored_headings} | self._known()
+        ignored = ignored_headings(self.place.config_dir, self.domain)
+        known = {heading: f"={heading}" for heading in ignored} | self._known()
         last = self._last(sample.sheet)
         drift = compare(
             sample.columns(known),
@@ -114,13 +132,13 @@ class _Watch:
         path = next(file.path for file in self.found.files if file.label == label)
         return sample_sheet(path, sheet=SheetChoice(names=(sheet,)), label=label)
 
-    def _last(self, sheet: str) -> SheetSample | None:
+    def _last(self, sheet: str, *, rows: int = SAMPLE_ROWS) -> SheetSample | None:
         """The same sheet of last month; None where it cannot be had, for whatever reason."""
         if self.request.period is None:
             return None
         try:
             path = self._last_file(self.request.period)
-            return sample_sheet(path, sheet=SheetChoice(names=self._names(sheet)), label=str(path))
+            return sample_sheet(path, sheet=SheetChoice(names=self._names(sheet)), label=str(path), rows=rows)
         except WorkDataHubError:
             return None
 
@@ -141,26 +159,37 @@ class _Watch:
 
 
 def _refusal(error: HeadingsMissing, drift: Drift, *, row: int, domain: Domain) -> HeadingsMissing:
-    required = [proposal for proposal in drift.proposals if proposal.column.required]
-    lacks = [" or ".join(column.headings) for column in drift.missing if column.required]
-    guesses = [_words(proposal, row) for proposal in required] or ["none of them looks like what is missing"]
-    commands = [_command(proposal, domain) for proposal in required if not proposal.obstacle]
+    """The error with every missing column that is required or proposed, and what to do about each."""
+    proposals = sorted(drift.proposals, key=lambda proposal: not proposal.column.required)
+    proposed = {proposal.column.name for proposal in proposals}
+    lacks = [" or ".join(c.headings) for c in drift.missing if c.required or c.name in proposed]
+    helpless = [column.name for column in drift.missing if column.required and column.name not in proposed]
+    nothing = [f"none of them looks like {_few(helpless) if proposals else 'what is missing'}"] if helpless else []
+    guesses = [*(_words(proposal, row) for proposal in proposals[:SHOWN]), *nothing]
     return HeadingsMissing(
-        "; ".join((f"lacks {_few(lacks)}", f"unknown headings: {_few(_cells(drift.unknown, row))}", *guesses[:SHOWN])),
+        "; ".join((f"lacks {_few(lacks)}", f"unknown headings: {_few(_cells(drift.unknown, row))}", *guesses)),
         domain=domain.name,
         file=error.file,
         sheet=error.sheet,
-        cell=address(row, required[0].found.place) if required else None,
+        cell=address(row, proposals[0].found.place) if proposals else None,
         row_number=row,
-        field=required[0].column.name if required else error.field,
-        hint=f"if that is meant: {'; '.join(commands[:SHOWN])}" if commands else error.hint,
+        field=proposals[0].column.name if proposals else error.field,
+        hint="; ".join((*_ways_out(proposals, domain), *([error.hint] if helpless and error.hint else []))),
     )
 
 
-def _remarks(drift: Drift, *, row: int, domain: Domain) -> Iterator[str]:
-    for proposal in drift.proposals:
-        todo = "" if proposal.obstacle else f"; if that is meant: {_command(proposal, domain)}"
-        yield f"{_words(proposal, row)}{todo}"
+def _ways_out(proposals: Iterable[Proposal], domain: Domain) -> Iterator[str]:
+    """The commands that accept what is proposed, and those that ignore what is proposed for optional columns."""
+    shown = list(proposals)[:SHOWN]
+    accepted = [_command("accept-heading", domain, p.column.name, p.found.heading) for p in shown if not p.obstacle]
+    ignored = [_command("ignore-heading", domain, p.found.heading) for p in shown if not p.column.required]
+    if accepted:
+        yield f"if that is meant: {'; '.join(accepted)}"
+    if ignored:
+        yield f"if it is something else: {'; '.join(ignored)}"
+
+
+def _remarks(drift: Drift, *, row: int) -> Iterator[str]:
     if drift.new:
         yield f"headings that last month's file did not have: {_few(_cells(drift.new, row))}"
     if drift.moved:
@@ -178,10 +207,9 @@ def _words(proposal: Proposal, row: int) -> str:
     )
 
 
-def _command(proposal: Proposal, domain: Domain) -> str:
-    words = [domain.name, *(_shell_word(text) for text in (proposal.column.name, proposal.found.heading))]
-    dash = "-- " if proposal.found.heading.startswith("-") else ""
-    return f"wdh domain accept-heading {dash}{' '.join(words)}"
+def _command(name: str, domain: Domain, *texts: str) -> str:
+    dash = "-- " if any(text.startswith("-") for text in texts) else ""
+    return f"wdh domain {name} {dash}{' '.join((domain.name, *map(_shell_word, texts)))}"
 
 
 def _shell_word(text: str) -> str:

@@ -21,8 +21,9 @@ from work_data_hub.domain.findings import Counted, counted
 from work_data_hub.domain.loads import LastLoad
 from work_data_hub.domain.plans import LoadMode
 from work_data_hub.domain.quarantine import first_reject_facts, quarantine_rows
-from work_data_hub.domain.returned import OriginalFile, QuarantineRecord, RunFacts
+from work_data_hub.domain.returned import OriginalFile, QuarantineRecord, Returned, RunFacts
 from work_data_hub.domain.run import Outcome
+from work_data_hub.domain.settled import not_applied, refuse_loaded, refuse_outdated, settled
 from work_data_hub.errors import DataError, LoadLocked, UsageError
 from work_data_hub.io.source_files import FoundFile
 from work_data_hub.orchestration.requests import FileRequest
@@ -33,7 +34,8 @@ class Quarantine:
     """One run's knowledge of its rejected rows, gathered in the order of the methods.
 
     `rows` is the sheet as it was refined, `given` all corrections of its files, `parent` the load
-    that a requeue repeats, `rejects_path` the workbook of the rejected rows where one was written.
+    that a requeue repeats, `rejects_path` the workbook of the rejected rows where one was written,
+    `warnings` what was sent back of files that this run replaces.
     """
 
     def __init__(self, request: FileRequest) -> None:
@@ -43,7 +45,8 @@ class Quarantine:
         self.given: Corrections = request.rework.corrections if request.rework else corrections()
         self.rows: Bronze | None = None
         self.rejects_path: str | None = None
-        self._standing: LastLoad | None = None
+        self.warnings: tuple[str, ...] = ()
+        self._loads: tuple[LastLoad, ...] = ()
         self._borne = corrections().waived[ROW]
         self._counts: tuple[Counted, ...] = ()
         self._is_applied = False
@@ -67,16 +70,29 @@ class Quarantine:
 
         Raises DataError where the month has been loaded from another file since.
         """
-        self._standing = loads[0] if loads else None
+        self._loads = loads
         self.parent = repeated_load(self.returned, loads) if self.returned else None
         return self.parent_load_id
 
-    def know(self, stored: Corrections, left_open: pd.DataFrame) -> None:
+    @property
+    def hashes(self) -> list[str]:
+        """The files of the run, then those of the loads that it replaces: all whose corrections it asks for."""
+        replaced = self._loads if self.request.mode is LoadMode.DELETE_INSERT else ()
+        own = tuple(self.sha_by_label.values())
+        return list(dict.fromkeys((*own, *(sha for load in replaced for sha in load.fingerprint.files))))
+
+    def know(self, kept: Corrections, left_open: pd.DataFrame) -> None:
         """Take what was sent back of these files earlier, and the rows that the repeated load left open.
 
-        What comes back now is the later word. Raises LoadLocked where the sheet holds other corrections already.
+        What comes back now is the later word, as far as it differs. Raises LoadLocked where the sheet holds
+        other corrections already, DataError for what was settled since the workbook was written.
         """
-        given = stored.then(self.returned.corrections) if self.returned else stored
+        own = list(self.sha_by_label.values())
+        stored = kept.of_files(own)
+        loads = {sha: load.load_id for load in reversed(self._loads) for sha in load.fingerprint.files}
+        self.warnings = not_applied(kept.of_files(own, others=True), load_by_file=loads)
+        rework = self.request.rework
+        given = stored.then(self._settle(rework, stored, left_open).corrections) if rework else stored
         if self._is_applied and given.digest != self.given.digest:
             raise LoadLocked(
                 "corrections of this file were loaded while it was read",
@@ -85,6 +101,16 @@ class Quarantine:
                 hint="run it again",
             )
         self.given, self._borne = given, left_open
+
+    def _settle(self, rework: Returned, stored: Corrections, left_open: pd.DataFrame) -> Returned:
+        """What came back, as far as it differs from what stands."""
+        now = settled(rework, stored)
+        refuse_outdated(now)
+        seen = now.returned.facts.standing_load_id or 0
+        if self.parent is not None and self.parent.load_id > seen:
+            refuse_loaded(now, left_open=left_open, load_id=self.parent.load_id)
+        self.returned = now.returned
+        return now.returned
 
     def corrected(self, sheets: Bronze) -> Bronze:
         """The sheets with every correction in them."""
@@ -168,7 +194,7 @@ class Quarantine:
             mode=request.mode,
             scope=request.scope,
             skip_facts=request.skip_facts,
-            standing_load_id=self._standing.load_id if self._standing else None,
+            standing_load_id=self._loads[0].load_id if self._loads else None,
         )
 
     def _way_back(self) -> str:

@@ -15,12 +15,12 @@ from work_data_hub.domain.reference_sync import (
     SyncJob,
     SyncState,
     chosen_jobs,
-    since_of,
+    mark_of,
 )
 from work_data_hub.domain.sync_rows import FittedRows, SourceRows, TargetTable, check_target, fit
 from work_data_hub.errors import UsageError, WorkDataHubError
 from work_data_hub.io.ledger import begin_execution, finish_execution
-from work_data_hub.io.legacy_source import legacy_database, read_legacy_rows
+from work_data_hub.io.legacy_source import LegacyDatabase, legacy_database, read_legacy_rows
 from work_data_hub.io.locks import take_load_lock
 from work_data_hub.io.postgres import Connection, connect, read_only, transaction, warehouse_errors
 from work_data_hub.io.reference_files import read_reference_file
@@ -55,18 +55,19 @@ class _Ready:
     table: TargetTable
     rows: SourceRows
     fitted: FittedRows
+    mark: datetime | None
 
     def told(self, effect: SyncEffect) -> SyncEffect:
         return replace(effect, temporary=self.fitted.temporary, since=self.rows.since)
 
     @property
     def has_moved(self) -> bool:
-        """Whether the read went beyond the moment at which it began."""
-        return self.rows.since is None or self.rows.newest != self.rows.since
+        """Whether the source's changes are taken over up to another moment than before."""
+        return self.rows.since is None or self.rows.mark != self.mark
 
     @property
     def state(self) -> SyncState:
-        return SyncState(last_synced_at=self.rows.newest, rows=len(self.rows.frame), job_version=self.job.version)
+        return SyncState(last_synced_at=self.rows.mark, rows=len(self.rows.frame), job_version=self.job.version)
 
 
 def sync_references(request: SyncRequest, place: Workplace) -> tuple[SyncEffect, ...]:
@@ -139,23 +140,26 @@ def _read_all(
     with transaction(connection), connection.cursor() as cursor:
         file = str(config_dir / SYNC_FILE)
         tables = {job.name: check_target(job, target_table(cursor, job.target), file=file) for job in jobs}
-        since = {job.name: None if request.full else since_of(job, read_state(cursor, job)) for job in jobs}
+        marks = {job.name: None if request.full else mark_of(job, read_state(cursor, job)) for job in jobs}
     with ExitStack() as stack:
         is_needed = any(isinstance(job.source, LegacySource) for job in jobs)
         legacy = stack.enter_context(legacy_database(request.legacy_url)) if is_needed else None
-        return [_ready(job, tables[job.name], _rows(job, legacy, config_dir, since[job.name])) for job in jobs]
+        return [_ready(job, tables[job.name], legacy, config_dir, mark=marks[job.name]) for job in jobs]
 
 
-def _ready(job: SyncJob, table: TargetTable, rows: SourceRows) -> _Ready:
+def _ready(
+    job: SyncJob, table: TargetTable, legacy: LegacyDatabase | None, config_dir: Path, *, mark: datetime | None
+) -> _Ready:
+    rows = _rows(job, legacy, config_dir, mark)
     log.info("reference.read", job=job.name, source=str(job.source), rows=len(rows.frame))
-    return _Ready(job=job, table=table, rows=rows, fitted=fit(job, table, rows))
+    return _Ready(job=job, table=table, rows=rows, fitted=fit(job, table, rows), mark=mark)
 
 
-def _rows(job: SyncJob, legacy: Connection | None, config_dir: Path, since: datetime | None) -> SourceRows:
+def _rows(job: SyncJob, legacy: LegacyDatabase | None, config_dir: Path, mark: datetime | None) -> SourceRows:
     if isinstance(job.source, LegacySource):
         if legacy is None:
             raise WorkDataHubError("the legacy database is not open", operation=f"sync {job.name}")
-        return read_legacy_rows(legacy, job, job.source, since=since)
+        return read_legacy_rows(legacy, job, job.source, mark=mark)
     return read_reference_file(config_dir, job, job.source)
 
 

@@ -1,15 +1,18 @@
 """A rejects workbook that came back becomes a request: the same files, loaded as the first run would have."""
 
+from contextlib import suppress
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 from work_data_hub.domain.loads import LastLoad
 from work_data_hub.domain.plans import LoadMode
 from work_data_hub.domain.returned import OriginalFile, Returned
+from work_data_hub.domain.settled import settled
 from work_data_hub.domain.source import Source
-from work_data_hub.errors import DataError, UnreadableWorkbook, UsageError, WorkbookNotFound
+from work_data_hub.errors import DataError, UnreadableWorkbook, UsageError, WarehouseError, WorkbookNotFound
 from work_data_hub.io.source_files import Found, FoundFile, direct_file
-from work_data_hub.orchestration.requests import FileRequest
+from work_data_hub.orchestration.requests import FileRequest, Workplace
 
 
 def reworked(request: FileRequest, returned: Returned) -> FileRequest:
@@ -77,15 +80,45 @@ def _original(file: OriginalFile, *, source: Source, data_root: Path) -> FoundFi
     try:
         named = direct_file(_place(file, data_root), source=source).files[0]
     except WorkbookNotFound as error:
+        if (renamed := _renamed(file, data_root)) is not None:
+            return renamed
         raise WorkbookNotFound(
             "the original of the rejected rows is gone", file=file.path, domain=source.domain, hint=hint
         ) from error
-    found = replace(named, label=file.label, version=file.version)
-    if found.sha256 != file.sha256:
-        raise UnreadableWorkbook(
-            "the original of the rejected rows was changed since", file=file.path, domain=source.domain, hint=hint
-        )
-    return found
+    if named.sha256 == file.sha256:
+        return replace(named, label=file.label, version=file.version)
+    if (renamed := _renamed(file, data_root)) is not None:
+        return renamed
+    raise UnreadableWorkbook(
+        "the original of the rejected rows was changed since", file=file.path, domain=source.domain, hint=hint
+    )
+
+
+def _renamed(file: OriginalFile, data_root: Path) -> FoundFile | None:
+    """The file with the very content under another name, in the folder where it was; None where there is none."""
+    root = data_root.resolve()
+    for folder in dict.fromkeys((_place(file, data_root).parent, (root / file.label).resolve().parent)):
+        beside = sorted(folder.glob(f"*{Path(file.path).suffix}")) if folder.is_dir() else []
+        for path in beside:
+            found = FoundFile(path=path, label=file.label, version=file.version)
+            with suppress(UnreadableWorkbook):
+                if path.is_file() and not path.is_symlink() and found.sha256 == file.sha256:
+                    return found
+    return None
+
+
+def standing(returned: Returned, place: Workplace) -> Returned:
+    """What came back as far as it differs from what the warehouse keeps; as it is where none can be asked."""
+    if place.database_url is None:
+        return returned
+    # The driver is loaded only where there is a warehouse.
+    peek = import_module("work_data_hub.orchestration.load_session").peek_sent_back
+    facts = returned.facts
+    try:
+        stored, _ = peek(place.database_url, domain=facts.domain, hashes=facts.hashes, repeats=None)
+    except WarehouseError:
+        return returned
+    return settled(returned, stored).returned
 
 
 def _place(file: OriginalFile, data_root: Path) -> Path:

@@ -1,4 +1,4 @@
-"""How far each sync of a reference table has come."""
+"""How far each sync of a reference table has come, and which rows a replacing one has delivered."""
 
 from alembic import op
 
@@ -20,7 +20,17 @@ def upgrade() -> None:
           primary key (job_name, table_name)
         )
     """)
+    op.execute("""
+        create table system.synced_keys (
+          job_name text not null,
+          table_name text not null,
+          key text not null,
+          key_column text not null,
+          primary key (job_name, table_name, key)
+        )
+    """)
 
 
 def downgrade() -> None:
+    op.execute("drop table system.synced_keys")
     op.execute("drop table system.sync_state")

@@ -51,6 +51,7 @@ def upgrade() -> None:
           sheet text not null,
           row_number integer not null,
           reason text,
+          workbook text,
           load_id bigint not null references ledger.loads,
           actor text not null,
           waived_at timestamptz not null default clock_timestamp(),

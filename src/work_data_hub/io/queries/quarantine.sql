@@ -1,13 +1,27 @@
--- corrections: the corrected cells of some files
-select file_sha256, sheet, row_number, column_name, value, found
+-- corrections: the corrected cells of some files, each with the load that took it and the file's name there
+select file_sha256, sheet, row_number, column_name, value, found, load_id, given.file ->> 'path'
 from ledger.corrections
-where domain = %(domain)s
+left join ledger.loads as load using (load_id)
+left join lateral (
+  select file
+  from jsonb_array_elements(load.files) as listed (file)
+  where file ->> 'sha256' = corrections.file_sha256
+  limit 1
+) as given on true
+where corrections.domain = %(domain)s
   and file_sha256 = any(%(hashes)s)
 
--- waivers: the rows of some files that their owners gave up
-select file_sha256, sheet, row_number, reason
+-- waivers: the rows of some files that their owners gave up, each with the load that took it and the file's name there
+select file_sha256, sheet, row_number, reason, workbook, load_id, given.file ->> 'path'
 from ledger.waivers
-where domain = %(domain)s
+left join ledger.loads as load using (load_id)
+left join lateral (
+  select file
+  from jsonb_array_elements(load.files) as listed (file)
+  where file ->> 'sha256' = waivers.file_sha256
+  limit 1
+) as given on true
+where waivers.domain = %(domain)s
   and file_sha256 = any(%(hashes)s)
 
 -- open_rows: the rows that a load left open
@@ -28,17 +42,17 @@ set value = excluded.value,
     corrected_at = clock_timestamp()
 where corrections.value is distinct from excluded.value
 
--- withdraw_waivers: a row that was corrected after it was given up is no longer given up
+-- withdraw_waivers: a row that was corrected or opened again after it was given up is no longer given up
 delete from ledger.waivers as waiver
-using pg_temp.wdh_corrections as corrected
+using pg_temp.wdh_opened as opened
 where waiver.domain = %(domain)s
-  and waiver.file_sha256 = corrected.file_sha256
-  and waiver.sheet = corrected.sheet
-  and waiver.row_number = corrected.row_number
+  and waiver.file_sha256 = opened.file_sha256
+  and waiver.sheet = opened.sheet
+  and waiver.row_number = opened.row_number
 
 -- keep_waivers: take over given-up rows from the stage
-insert into ledger.waivers (domain, file_sha256, sheet, row_number, reason, load_id, actor)
-select %(domain)s, file_sha256, sheet, row_number, reason, %(load_id)s, %(actor)s
+insert into ledger.waivers (domain, file_sha256, sheet, row_number, reason, workbook, load_id, actor)
+select %(domain)s, file_sha256, sheet, row_number, reason, workbook, %(load_id)s, %(actor)s
 from pg_temp.wdh_waivers
 on conflict (domain, file_sha256, sheet, row_number) do nothing
 
@@ -82,7 +96,8 @@ standing as (
 ),
 newest as (
   select distinct on (standing.domain, standing.period, reject.file_sha256, reject.sheet, reject.row_number)
-    standing.*, reject.file, reject.sheet, reject.row_number, reject.cells, reject.status
+    standing.*, reject.file, reject.sheet, reject.row_number, reject.cells, reject.status, reject.settled_by_load,
+    reject.file_sha256
   from standing
   join ledger.rejected_rows as reject
     on reject.domain = standing.domain
@@ -92,7 +107,34 @@ newest as (
   order by
     standing.domain, standing.period, reject.file_sha256, reject.sheet, reject.row_number,
     standing.load_id desc, reject.load_id desc
+),
+-- A run that was refused left no rejected rows; what came back of them stands among the corrections.
+fixed_at_once as (
+  select distinct on (standing.domain, standing.period, fixed.file_sha256, fixed.sheet, fixed.row_number)
+    standing.*, given.file ->> 'path' as file, fixed.sheet, fixed.row_number, fixed.load_id as settled_by_load
+  from standing
+  cross join jsonb_array_elements(standing.files) as given (file)
+  join ledger.corrections as fixed
+    on fixed.domain = standing.domain
+    and fixed.file_sha256 = given.file ->> 'sha256'
+    and fixed.load_id <= standing.load_id
+  where not exists (
+    select 1
+    from newest
+    where newest.domain = fixed.domain
+      and newest.period = standing.period
+      and newest.file_sha256 = fixed.file_sha256
+      and newest.sheet = fixed.sheet
+      and newest.row_number = fixed.row_number
+  )
+  order by
+    standing.domain, standing.period, fixed.file_sha256, fixed.sheet, fixed.row_number,
+    standing.load_id desc, fixed.load_id desc
 )
-select load_id, domain, period, run_id, committed_at, file, sheet, row_number, cells, status
+select load_id, domain, period, run_id, committed_at, file, sheet, row_number, cells, status, settled_by_load
 from newest
+union all
+select
+  load_id, domain, period, run_id, committed_at, file, sheet, row_number, '[]'::jsonb, 'fixed', settled_by_load
+from fixed_at_once
 order by domain, period, load_id, file, sheet, row_number

@@ -39,6 +39,13 @@ where namespace.nspname = %(schema)s
   and not attribute.attisdropped
 order by attribute.attnum
 
+-- settled: the moment up to which every change of this database that can be seen is committed or gone
+select least(min(xact_start), clock_timestamp())
+from pg_stat_activity
+where datname = current_database()
+  and pid <> pg_backend_pid()
+  and xact_start is not null
+
 -- read_state: how far a job has come
 select last_synced_at, rows, job_version
 from system.sync_state

@@ -1,7 +1,12 @@
--- targets: each table with its columns, their types, and the columns that are a unique key alone
+-- targets: each table with its columns, their types, the columns PostgreSQL fills, and those that are a unique key alone
 select namespace.nspname || '.' || class.relname,
        array_agg(attribute.attname::text order by attribute.attnum),
-       array_agg(format_type(attribute.atttypid, null) order by attribute.attnum),
+       array_agg(format_type(attribute.atttypid, attribute.atttypmod) order by attribute.attnum),
+       coalesce(
+         array_agg(attribute.attname::text order by attribute.attnum)
+           filter (where attribute.attidentity <> '' or attribute.attgenerated <> ''),
+         '{}'
+       ),
        coalesce(array_agg(attribute.attname::text) filter (where keyed.attnum is not null), '{}')
 from pg_class as class
 join pg_namespace as namespace on namespace.oid = class.relnamespace
@@ -21,6 +26,18 @@ where namespace.nspname || '.' || class.relname = any(%(tables)s)
   and attribute.attnum > 0
   and not attribute.attisdropped
 group by namespace.nspname, class.relname
+
+-- lengths: the columns of tables that hold texts up to a length, and that length
+select namespace.nspname || '.' || class.relname, attribute.attname::text, attribute.atttypmod - 4
+from pg_class as class
+join pg_namespace as namespace on namespace.oid = class.relnamespace
+join pg_attribute as attribute on attribute.attrelid = class.oid
+where namespace.nspname || '.' || class.relname = any(%(tables)s)
+  and class.relkind in ('r', 'p')
+  and attribute.attnum > 0
+  and not attribute.attisdropped
+  and attribute.atttypid in ('varchar'::regtype, 'bpchar'::regtype)
+  and attribute.atttypmod > 4
 
 -- keys_with_facts: which of the keys stand in a fact table
 select given.key
