@@ -6,18 +6,40 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dagster import DagsterInstance
+from dagster import DagsterInstance, Definitions
 from tests.hub import DOMAIN, PROJECT, Hub
 
 from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.plans import LoadMode
 from work_data_hub.io.postgres import Connection
+from work_data_hub.io.sample_drop import write_sample_drop
 from work_data_hub.orchestration.definitions import defs
 from work_data_hub.orchestration.file_jobs import FileRunConfig, column_schema
 from work_data_hub.orchestration.requests import FileRequest, Tolerance
 from work_data_hub.orchestration.sample_job import sample_loader
 from work_data_hub.settings import get_settings
+
+
+@pytest.mark.unit
+def test_the_whole_code_location_loads_and_every_domain_has_a_job_of_its_own() -> None:
+    Definitions.validate_loadable(defs)
+
+    jobs = {job.name for job in defs.get_repository_def().get_all_jobs()}
+    assert jobs >= {f"{domain}_job" for domain in DOMAINS}
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("domain", ["annuity_income", "annual_loss"])
+def test_each_job_loads_its_own_domain(in_hub: Hub, domain: str) -> None:
+    write_sample_drop(in_hub.data, period="202410", rows=200, only=[domain])
+
+    result = defs.get_job_def(f"{domain}_job").execute_in_process(
+        run_config={"ops": {"find": {"config": {"period": "202410", "execute": True}}}}
+    )
+
+    assert result.success
+    assert [domain] == [row[0] for row in in_hub.query("select domain from ledger.loads")]
 
 
 @pytest.mark.unit

@@ -29,6 +29,8 @@ from work_data_hub.orchestration.file_run import FileRun
 from work_data_hub.orchestration.requests import FileRequest, Tolerance
 from work_data_hub.orchestration.rework import reworked
 
+JOB_SUFFIX = "_job"
+
 
 class FileRunConfig(Config):
     """What a run launched from Dagster is asked to do; `wdh etl` has a flag for each."""
@@ -96,47 +98,56 @@ class FileRunConfig(Config):
         return reworked(request, read_returned(Path(self.requeue), domains=DOMAINS)) if self.requeue else request
 
 
+@op(name="find", required_resource_keys={"desk"}, description="Choose the workbook and take the month.")
+def find(context: OpExecutionContext, config: FileRunConfig) -> Any:
+    """Open the run of the job's domain; every job shares these four ops, whose names are unique in Dagster."""
+    request = config.request(domain=context.job_name.removesuffix(JOB_SUFFIX), run_id=context.run_id)
+    run = context.resources.desk.open(request)
+    run.find()
+    if run.found:
+        context.add_output_metadata({"reason": run.found.reason, "files": [f.label for f in run.found.files]})
+    return run
+
+
+@op(name="read", description="Read the sheet into a frame of cells.")
+def read(context: OpExecutionContext, run: Any) -> Any:
+    """Read the run's sheets."""
+    run.read()
+    context.add_output_metadata({"rows": run.report().rows_read})
+    return run
+
+
+@op(name="refine", description="Clean, identify and check the rows.")
+def refine(context: OpExecutionContext, run: Any) -> Any:
+    """Clean the run's rows."""
+    run.refine()
+    report = run.report()
+    context.add_output_metadata(
+        {"rejected": report.rows_rejected, "identity": MetadataValue.json(dict(report.identity))}
+    )
+    return run
+
+
+@op(name="publish", description="Load in one transaction, or say what would be loaded.")
+def publish(context: OpExecutionContext, run: Any) -> Any:
+    """Load the run's rows, or count what that would do."""
+    run.publish()
+    context.add_output_metadata(_report_metadata(run.report()) | {"dagster/column_schema": column_schema(run.domain)})
+    return run
+
+
 def file_job(domain: Domain, *, desk: ResourceDefinition) -> JobDefinition:
     """The job `<domain>_job`: find → read → refine → publish, in one process, frames by reference.
 
     `desk` gives what opens the run.
     """
 
-    @op(name="find", required_resource_keys={"desk"}, description="Choose the workbook and take the month.")
-    def find(context: OpExecutionContext, config: FileRunConfig) -> Any:
-        run = context.resources.desk.open(config.request(domain=domain.name, run_id=context.run_id))
-        run.find()
-        if run.found:
-            context.add_output_metadata({"reason": run.found.reason, "files": [f.label for f in run.found.files]})
-        return run
-
-    @op(name="read", description="Read the sheet into a frame of cells.")
-    def read(context: OpExecutionContext, run: Any) -> Any:
-        run.read()
-        context.add_output_metadata({"rows": run.report().rows_read})
-        return run
-
-    @op(name="refine", description="Clean, identify and check the rows.")
-    def refine(context: OpExecutionContext, run: Any) -> Any:
-        run.refine()
-        report = run.report()
-        context.add_output_metadata(
-            {"rejected": report.rows_rejected, "identity": MetadataValue.json(dict(report.identity))}
-        )
-        return run
-
-    @op(name="publish", description="Load in one transaction, or say what would be loaded.")
-    def publish(context: OpExecutionContext, run: Any) -> Any:
-        run.publish()
-        context.add_output_metadata(_report_metadata(run.report()) | {"dagster/column_schema": column_schema(domain)})
-        return run
-
     @graph(name=f"{domain.name}_graph", description=f"{domain.title} → {domain.table}")
     def file_graph() -> None:
         publish(refine(read(find())))
 
     return file_graph.to_job(
-        name=f"{domain.name}_job",
+        name=f"{domain.name}{JOB_SUFFIX}",
         executor_def=in_process_executor,
         resource_defs={"io_manager": mem_io_manager, "desk": desk},
         tags={"wdh/domain": domain.name},
