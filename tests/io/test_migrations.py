@@ -117,14 +117,14 @@ def test_downgrade_refuses_a_database_not_marked_as_test(warehouse: Connection, 
     assert current_head(warehouse) == expected_head()
 
 
-@pytest.mark.parametrize(("allowed", "goes_down"), [("wdh_test", True), ("wdh", False), ("wdh_test ", False)])
+@pytest.mark.parametrize(("allowed", "goes_down"), [("{name}", True), ("wdh", False), ("{name} ", False)])
 def test_downgrade_asks_for_the_exact_name(
     warehouse: Connection, warehouse_url: str, monkeypatch: pytest.MonkeyPatch, allowed: str, goes_down: bool
 ) -> None:
     with warehouse.cursor() as cursor:
         cursor.execute("drop table public.wdh_test_marker")
     warehouse.commit()
-    monkeypatch.setenv("WDH_ALLOW_DOWNGRADE", allowed)
+    monkeypatch.setenv("WDH_ALLOW_DOWNGRADE", allowed.format(name=warehouse.info.dbname))
 
     if goes_down:
         downgrade(warehouse_url, "0003")
