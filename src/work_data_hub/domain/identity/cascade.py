@@ -155,25 +155,25 @@ def _clean(raw: pd.DataFrame) -> pd.DataFrame:
 
 def unusable_ids(written: pd.Series) -> pd.Series:
     """Return which cells hold something that is neither an id, nor a temporary one, nor a placeholder."""
-    texts = written.astype("string")
-    wrong = {text for text in texts.dropna().unique() if _is_unusable(text)}
-    return texts.isin(list(wrong))
-
-
-def _is_unusable(written: str) -> bool:
-    text = "".join(written.split()).upper()
-    return not (is_blank(text) or text in _NOT_AN_ID or is_temporary(text)) and not _AN_ID.fullmatch(text)
+    ids = _bare_ids(written.astype("string"))
+    wrong = [text for text in ids.dropna().unique() if not _means_no_id(text) and not _AN_ID.fullmatch(text)]
+    return ids.isin(wrong)
 
 
 def _real_ids(written: pd.Series) -> pd.Series:
     """Return the ids in capitals, null for what is no id or only stands in for one."""
-    ids = written.str.replace(r"\s+", "", regex=True).str.upper()
-    real = {text: text for text in ids.dropna().unique() if not _stands_for_no_id(text)}
+    ids = _bare_ids(written)
+    real = {text: text for text in ids.dropna().unique() if not _means_no_id(text) and _AN_ID.fullmatch(text)}
     return ids.map(real).astype("string")
 
 
-def _stands_for_no_id(text: str) -> bool:
-    return is_blank(text) or text in _NOT_AN_ID or is_temporary(text) or not _AN_ID.fullmatch(text)
+def _bare_ids(written: pd.Series) -> pd.Series:
+    """Return the cells in capitals and without white space."""
+    return written.str.replace(r"\s+", "", regex=True).str.upper()
+
+
+def _means_no_id(text: str) -> bool:
+    return is_blank(text) or text in _NOT_AN_ID or is_temporary(text)
 
 
 def _ask(keys: pd.DataFrame, book: IdentityBook, matchers: tuple[Matcher, ...]) -> pd.DataFrame:
