@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from tests.performance_rows import performance_rows, refined
 
-from work_data_hub.domain.bronze import Bronze
-from work_data_hub.domain.corrections import Corrections, apply, corrections, positions_of, rows_in, rows_kept
+from work_data_hub.domain.bronze import Bronze, rows_kept
+from work_data_hub.domain.corrections import Corrections, apply, corrections, positions_of, rows_in
 
 pytestmark = pytest.mark.unit
 

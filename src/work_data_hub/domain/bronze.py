@@ -1,8 +1,9 @@
 """What a sheet held, before anything is interpreted."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pandas as pd
 
 SOURCE_FILE, SOURCE_SHEET, SOURCE_ROW = "_source_file", "_source_sheet", "_source_row"
@@ -88,3 +89,22 @@ def _sheet(part: Bronze) -> tuple[str, str]:
 def _shifted(frames: list[pd.DataFrame], starts: list[int]) -> pd.DataFrame:
     moved = [frame.assign(position=frame["position"] + start) for frame, start in zip(frames, starts, strict=True)]
     return pd.concat(moved, ignore_index=True)
+
+
+def rows_kept(bronze: Bronze, kept: np.ndarray) -> Bronze:
+    """The rows of the sheet where `kept` is true; positions count anew."""
+    moved = np.cumsum(kept) - 1
+    return replace(
+        bronze,
+        frame=bronze.frame[kept].reset_index(drop=True),
+        texts=_moved(bronze.texts, kept, moved),
+        broken=_moved(bronze.broken, kept, moved),
+    )
+
+
+def _moved(cells: pd.DataFrame, kept: np.ndarray, moved: np.ndarray) -> pd.DataFrame:
+    if cells.empty:
+        return cells
+    positions = cells["position"].to_numpy(dtype="int64")
+    stays: pd.DataFrame = cells.assign(position=moved[positions])[kept[positions]]
+    return stays.reset_index(drop=True)

@@ -119,17 +119,6 @@ def positions_of(bronze: Bronze, rows: pd.DataFrame, *, sha_by_label: Mapping[st
     return np.unique(placed[placed >= 0])
 
 
-def rows_kept(bronze: Bronze, kept: np.ndarray) -> Bronze:
-    """The rows of the sheet where `kept` is true; positions count anew."""
-    moved = np.cumsum(kept) - 1
-    return replace(
-        bronze,
-        frame=bronze.frame[kept].reset_index(drop=True),
-        texts=_moved(bronze.texts, kept, moved),
-        broken=_moved(bronze.broken, kept, moved),
-    )
-
-
 def keys_of(bronze: Bronze, positions: np.ndarray, *, sha_by_label: Mapping[str, str]) -> pd.DataFrame:
     """File hash, sheet and row number of the rows at these positions, in their order."""
     place = bronze.frame[[SOURCE_FILE, SOURCE_SHEET, SOURCE_ROW]].iloc[positions]
@@ -164,14 +153,6 @@ def _left(cells: pd.DataFrame, gone: pd.DataFrame) -> pd.DataFrame:
         return cells
     places = pd.MultiIndex.from_frame(cells[["position", "column"]])
     return cells[~places.isin(pd.MultiIndex.from_frame(gone[["position", "column"]]))].reset_index(drop=True)
-
-
-def _moved(cells: pd.DataFrame, kept: np.ndarray, moved: np.ndarray) -> pd.DataFrame:
-    if cells.empty:
-        return cells
-    positions = cells["position"].to_numpy(dtype="int64")
-    stays: pd.DataFrame = cells.assign(position=moved[positions])[kept[positions]]
-    return stays.reset_index(drop=True)
 
 
 def _counts(cells: pd.DataFrame, *, lost: pd.DataFrame) -> tuple[Counted, ...]:

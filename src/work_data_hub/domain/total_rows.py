@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from work_data_hub.domain.bronze import SOURCE_FILE, SOURCE_ROW, SOURCE_SHEET, Bronze
+from work_data_hub.domain.bronze import SOURCE_FILE, SOURCE_ROW, SOURCE_SHEET, Bronze, rows_kept
 from work_data_hub.domain.spec import Column, Domain, Kind
 from work_data_hub.domain.stated_totals import TotalKind, TotalRow, read_rows
 from work_data_hub.domain.text import is_blank
@@ -76,7 +76,7 @@ def set_totals_aside(domain: Domain, bronze: Bronze) -> tuple[Bronze, tuple[Tota
     if not kept.any():
         raise _nothing_but_totals(bronze, places)
     totals = tuple(_covered(bronze.frame, labels, kept, rows=read_rows(domain, bronze, labels)))
-    return _without(bronze, kept), totals
+    return rows_kept(bronze, kept), totals
 
 
 def data_rows_called_totals(domain: Domain, bronze: Bronze) -> tuple[LabelledRow, ...]:
@@ -211,18 +211,6 @@ def sheet_starts(frame: pd.DataFrame) -> np.ndarray:
     files, sheets = frame[SOURCE_FILE], frame[SOURCE_SHEET]
     begins = (files.ne(files.shift()) | sheets.ne(sheets.shift())).to_numpy(dtype=bool, na_value=True)
     return np.append(np.flatnonzero(begins), len(frame))
-
-
-def _without(bronze: Bronze, kept: np.ndarray) -> Bronze:
-    moved = np.cumsum(kept) - 1
-
-    def remaining(cells: pd.DataFrame) -> pd.DataFrame:
-        at = cells["position"].to_numpy(dtype="int64")
-        stays: pd.DataFrame = cells.assign(position=moved[at])[kept[at]]
-        return stays.reset_index(drop=True)
-
-    frame = bronze.frame[kept].reset_index(drop=True)
-    return replace(bronze, frame=frame, texts=remaining(bronze.texts), broken=remaining(bronze.broken))
 
 
 def _nothing_but_totals(bronze: Bronze, places: np.ndarray) -> NoDataRows:

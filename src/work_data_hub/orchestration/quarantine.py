@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from work_data_hub.domain.bronze import Bronze
+from work_data_hub.domain.bronze import Bronze, rows_kept
 from work_data_hub.domain.corrections import (
     ROW,
     Corrections,
@@ -15,7 +15,6 @@ from work_data_hub.domain.corrections import (
     keys_of,
     positions_of,
     rows_in,
-    rows_kept,
 )
 from work_data_hub.domain.findings import Counted, counted
 from work_data_hub.domain.loads import LastLoad
