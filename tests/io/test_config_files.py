@@ -7,7 +7,6 @@ from work_data_hub.domain.source import Fallback, FileSelection, Source, Version
 from work_data_hub.errors import ConfigError
 from work_data_hub.io.config_files import (
     config_version,
-    load_identity_overrides,
     load_mapping,
     load_mappings,
     load_sources,
@@ -54,7 +53,7 @@ def test_shipped_mappings_hold_what_is_known() -> None:
     assert maps["branches"]["北京其他"] == "G37"
     assert maps["plan_corrections"] == {"1P0290": "P0290", "1P0807": "P0807"}
     assert maps["portfolio_defaults_by_plan_type"]["职业年金"] == "QTAN003"
-    assert "614810477" in load_identity_overrides(SHIPPED)[0].values()
+    assert not [name for name in maps if name.startswith("company_id")]
 
 
 def test_what_a_domain_leaves_out_has_its_usual_value(tmp_path: Path) -> None:

@@ -68,14 +68,6 @@ def load_mappings(config_dir: Path) -> dict[str, dict[str, str]]:
     return {name: load_mapping(config_dir, name) for name in names}
 
 
-def load_identity_overrides(config_dir: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """Return company ids settled by hand: by plan code, and by customer name."""
-    return (
-        load_mapping(config_dir, "company_id_overrides_plan"),
-        load_mapping(config_dir, "company_id_overrides_name"),
-    )
-
-
 def config_version(config_dir: Path) -> str:
     """Return sixteen hex digits that change with any configuration file's name or content."""
     digest = hashlib.sha256()
