@@ -9,7 +9,7 @@ import psycopg2
 import pytest
 from tests.hub import DOMAIN, Hub
 
-from work_data_hub.io.faults import POINTS
+from work_data_hub.io.faults import LOAD_POINTS
 from work_data_hub.io.locks import load_lock_key
 
 pytestmark = pytest.mark.integration
@@ -25,7 +25,7 @@ def test_flag_not_propagated_a_plan_flag_reaches_the_load(hub: Hub) -> None:
     assert hub.query("select count(*) from public.pipeline_executions") == [(0,)]
 
 
-@pytest.mark.parametrize("point", [point for point in POINTS if point not in ("after_commit", "after_delete")])
+@pytest.mark.parametrize("point", [point for point in LOAD_POINTS if point not in ("after_commit", "after_delete")])
 def test_killed_before_the_commit_the_month_is_as_before(hub: Hub, point: str) -> None:
     hub.sample()
     before = hub.contents()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from work_data_hub.errors import ConfigError
 
-POINTS = (
+LOAD_POINTS = (
     "after_lock",
     "after_running",
     "before_copy",
@@ -18,6 +18,15 @@ POINTS = (
     "before_commit",
     "after_commit",
 )
+IDENTITY_POINTS = (
+    "after_claim",
+    "after_ask",
+    "before_item_commit",
+    "after_item_commit",
+    "inside_repoint",
+    "before_refresh_commit",
+)
+POINTS = (*LOAD_POINTS, *IDENTITY_POINTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
