@@ -183,6 +183,18 @@ def test_staging_and_prod_refuse_what_only_dev_may(
         ({"DATABASE_URL": f"mysql://wdh:{CANARY}@h/d"}, "DATABASE_URL"),
         ({"DATABASE_URL": f"postgresql://wdh:{CANARY}/x@h/d"}, "DATABASE_URL"),
         ({"DATABASE_URL": f"host=h password={CANARY}"}, "DATABASE_URL"),
+        ({"WDH_EQC_BASE_URL": "registry.example"}, "WDH_EQC_BASE_URL"),
+        ({"WDH_EQC_BASE_URL": f"https://user:{CANARY}@registry.example"}, "WDH_EQC_BASE_URL"),
+        ({"WDH_EQC_BASE_URL": f"https://registry.example/?token={CANARY}"}, "WDH_EQC_BASE_URL"),
+        ({"WDH_EQC_BASE_URL": "https://registry.example:port"}, "WDH_EQC_BASE_URL"),
+        ({"WDH_EQC_BASE_URL": "ftp://registry.example"}, "WDH_EQC_BASE_URL"),
+        ({"WDH_EQC_TOKEN": f"{CANARY} {CANARY}"}, "WDH_EQC_TOKEN"),
+        ({"WDH_EQC_TOKEN": f"令牌{CANARY}"}, "WDH_EQC_TOKEN"),
+        ({"WDH_EQC_TOKEN": " "}, "WDH_EQC_TOKEN"),
+        ({"WDH_EQC_TIMEOUT": "0"}, "WDH_EQC_TIMEOUT"),
+        ({"WDH_EQC_TIMEOUT": "nan"}, "WDH_EQC_TIMEOUT"),
+        ({"WDH_EQC_RATE_LIMIT": "0"}, "WDH_EQC_RATE_LIMIT"),
+        ({"WDH_EQC_RETRY_MAX": "-1"}, "WDH_EQC_RETRY_MAX"),
         (
             {"DATABASE_URL": f"postgresql://a:{CANARY}@h/d", "WDH_DAGSTER_PG_URL": "postgresql://b@h/d"},
             "WDH_DAGSTER_PG_URL",
@@ -263,6 +275,44 @@ def test_the_legacy_password_is_a_secret(given: Given) -> None:
 
     assert settings.secret_values() == (CANARY,)
     assert CANARY not in f"{settings} {settings!r} {settings.model_dump()}"
+
+
+def test_the_registry_s_token_is_a_secret_without_the_blanks_around_it(given: Given) -> None:
+    settings = given({"WDH_EQC_TOKEN": f" {CANARY}\t"}).read()
+
+    assert settings.secret_values() == (CANARY,)
+    assert CANARY not in f"{settings} {settings!r} {settings.model_dump()} {settings.model_dump_json()}"
+
+
+@pytest.mark.parametrize(
+    ("url", "read"),
+    [
+        ("https://registry.example/", "https://registry.example"),
+        ("HTTPS://registry.example/eqc/", "https://registry.example/eqc"),
+        ("http://127.0.0.1:8099", "http://127.0.0.1:8099"),
+        ("http://[::1]:8099", "http://[::1]:8099"),
+        ("http://localhost:8099", "http://localhost:8099"),
+    ],
+)
+def test_prod_asks_a_registry_encrypted_or_on_this_machine(given: Given, url: str, read: str) -> None:
+    assert given(PROD | {"WDH_EQC_BASE_URL": url}).read().eqc_base_url == read
+
+
+@pytest.mark.parametrize("url", ["http://registry.example", "http://127.0.0.1.example", "HTTP://10.0.0.1"])
+def test_only_dev_sends_the_token_unencrypted(given: Given, url: str) -> None:
+    assert given({"WDH_EQC_BASE_URL": url}).read().eqc_base_url
+    with pytest.raises(ConfigError, match="https"):
+        given(PROD | {"WDH_EQC_BASE_URL": url}).read()
+
+
+def test_the_registry_s_limits_have_defaults(given: Given) -> None:
+    settings = given.read()
+
+    assert (settings.eqc_base_url, settings.eqc_token, settings.eqc_enabled) == (None, None, True)
+    assert (settings.eqc_timeout_seconds, settings.eqc_retry_max, settings.eqc_rate_limit) == (30, 3, 10)
+    assert (settings.eqc_rate_limit_window_seconds, settings.eqc_sync_budget, settings.eqc_run_seconds) == (60, 500, 60)
+    assert (settings.eqc_freshness_days, settings.eqc_refresh_batch_size) == (90, 100)
+    assert settings.eqc_refresh_requests_per_second == 1
 
 
 def test_settings_are_frozen() -> None:

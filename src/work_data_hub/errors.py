@@ -15,6 +15,8 @@ WorkDataHubError                                                     exit 1
 │   ├── SchemaDrift     tables or migration head are not as expected exit 5
 │   └── LoadLocked      another run holds the domain and month       exit 6
 ├── DirectoryError      the company registry refused                 exit 7
+│   ├── RegistryRefused     the registry does not take the token     exit 7
+│   └── RegistryUnavailable the registry gives no usable answer      exit 7
 └── HookFailed          facts are loaded, a hook is not              exit 8
 
 An error prints on one line: `[TYPE] file › sheet!cell: message | Domain: … | Row: … |
@@ -289,6 +291,24 @@ class DirectoryError(WorkDataHubError):
     """
 
     exit_code = 7
+
+
+class RegistryRefused(DirectoryError):
+    """The registry does not take the token.
+
+    It is asked nothing more in this run. A token dies after about thirty minutes without use: sign in to the
+    registry, put the fresh token into `WDH_EQC_TOKEN`, and see with `wdh registry check` that it counts. Names
+    that were not asked wait in the queue; `wdh identity queue --drain` asks for them.
+    """
+
+
+class RegistryUnavailable(DirectoryError):
+    """The registry gives no usable answer.
+
+    It cannot be reached, is too slow, allows no more requests for now, answers something that cannot be read,
+    or the time for asking is used up. Loads go on with temporary ids, and the names wait in the queue; ask
+    again later with `wdh identity queue --drain`.
+    """
 
 
 class HookFailed(WorkDataHubError):

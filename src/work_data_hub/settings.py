@@ -5,6 +5,7 @@ folder. An empty variable says "not set", and still beats the files below it.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +23,7 @@ from work_data_hub.errors import ConfigError
 DEV_SALT = "default_dev_salt_change_in_prod"
 ENV_FILES = (".env", ".wdh_env")  # the first beats the second
 
+_THIS_MACHINE = re.compile(r"localhost|::1|127(\.\d{1,3}){3}")
 _POSTGRES_SCHEMES = frozenset({"postgres", "postgresql"})
 _URL, _URI = "DATABASE_URL", "WDH_DATABASE__URI"
 _LEGACY = "WDH_LEGACY__URI"
@@ -38,6 +40,8 @@ _PLACEHOLDERS = {
     "LOG_FILE_DIR": "./.wdh/logs",
     "WDH_DAGSTER_PG_URL": "postgresql://<user>:<password>@<host>:5432/<dagster-database>",
     "WDH_FAULT": "<point>:<probability>:<seed>",
+    "WDH_EQC_BASE_URL": "https://<registry>",
+    "WDH_EQC_TOKEN": "<token>",
 }
 
 
@@ -59,6 +63,29 @@ def _passwords_of(url: str) -> list[str]:
     return [found for found in (parts.password, *parse_qs(parts.query).get("password", [])) if found not in known]
 
 
+def _registry_url(url: str) -> str:
+    """The URL without a slash at its end; raise ValueError, without the URL, where it is none to ask at."""
+    text = url.strip().rstrip("/")
+    try:
+        parts = urlsplit(text)
+        is_plain = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_plain = False
+    if not is_plain or not re.fullmatch("[!-~]+", text):
+        raise ValueError("is not the URL of a registry; write https://<registry>")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("must be without user, password, ? and #; the token stands in WDH_EQC_TOKEN")
+    return parts.geturl()
+
+
+def _token(secret: SecretStr) -> SecretStr:
+    """The token without blanks around it; raise ValueError, without the token, where no header can carry it."""
+    text = secret.get_secret_value().strip()
+    if not re.fullmatch("[!-~]+", text):
+        raise ValueError("is not a token: it is blank or holds signs that no token has; copy it again")
+    return SecretStr(text)
+
+
 def _database_of(url: SecretStr) -> tuple[str, str]:
     parts = urlsplit(url.get_secret_value())
     return parts.netloc.rpartition("@")[2].lower(), parts.path
@@ -67,6 +94,10 @@ def _database_of(url: SecretStr) -> tuple[str, str]:
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
+RegistryUrl = Annotated[str, AfterValidator(_registry_url)]
+Token = Annotated[SecretStr, AfterValidator(_token)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Rate = Annotated[float, Field(gt=0, le=1_000)]
 
 
 class Settings(BaseSettings):
@@ -147,6 +178,42 @@ class Settings(BaseSettings):
         description="The database that `wdh reference sync` reads reference tables from; it is never written. "
         f"Or give the parts {', '.join(_LEGACY_PARTS)} (the password as it is).",
     )
+    eqc_base_url: RegistryUrl | None = Field(
+        default=None, validation_alias="WDH_EQC_BASE_URL", description="The company registry; unset, none is asked."
+    )
+    eqc_token: Token | None = Field(
+        default=None, validation_alias="WDH_EQC_TOKEN", description="The registry's token; it dies after about 30 min."
+    )
+    eqc_enabled: bool = Field(
+        default=True, validation_alias="WDH_EQC_ENABLED", description="false: ask no registry, whatever is set."
+    )
+    eqc_timeout_seconds: Seconds = Field(
+        default=30, validation_alias="WDH_EQC_TIMEOUT", description="Most seconds one request may take, all in all."
+    )
+    eqc_rate_limit: Count = Field(
+        default=10, validation_alias="WDH_EQC_RATE_LIMIT", description="Most requests in one window."
+    )
+    eqc_rate_limit_window_seconds: Seconds = Field(
+        default=60, validation_alias="WDH_EQC_RATE_LIMIT_WINDOW", description="Length of that window in seconds."
+    )
+    eqc_retry_max: int = Field(
+        default=3, ge=0, le=10, validation_alias="WDH_EQC_RETRY_MAX", description="Most repeats of a failed request."
+    )
+    eqc_sync_budget: int = Field(
+        default=500, ge=0, validation_alias="WDH_EQC_SYNC_BUDGET", description="Most distinct names one load may ask."
+    )
+    eqc_run_seconds: float = Field(
+        default=60, ge=0, le=86_400, validation_alias="WDH_EQC_RUN_SECONDS", description="Most seconds one load asks."
+    )
+    eqc_freshness_days: Count = Field(
+        default=90, validation_alias="WDH_EQC_DATA_FRESHNESS_THRESHOLD_DAYS", description="Older answers are stale."
+    )
+    eqc_refresh_batch_size: Count = Field(
+        default=100, validation_alias="WDH_EQC_DATA_REFRESH_BATCH_SIZE", description="Companies of one refresh batch."
+    )
+    eqc_refresh_requests_per_second: Rate = Field(
+        default=1.0, validation_alias="WDH_EQC_DATA_REFRESH_RATE_LIMIT", description="Most of its requests a second."
+    )
     fault: str | None = Field(
         default=None,
         validation_alias="WDH_FAULT",
@@ -166,6 +233,14 @@ class Settings(BaseSettings):
         environment = info.data.get("environment", "dev")
         if environment != "dev" and (reason := _unsafe(info.field_name or "", value)):
             raise ValueError(f"{reason} when ENVIRONMENT is {environment}")
+        return value
+
+    @field_validator("eqc_base_url")
+    @classmethod
+    def _encrypted_unless_near(cls, value: str | None, info: ValidationInfo) -> str | None:
+        is_dev, parts = info.data.get("environment", "dev") == "dev", urlsplit(value or "")
+        if parts.scheme == "http" and not is_dev and not _THIS_MACHINE.fullmatch(parts.hostname or ""):
+            raise ValueError("must begin with https: outside dev, or the token can be read on its way")
         return value
 
     @field_validator("dagster_pg_url")
@@ -189,12 +264,13 @@ class Settings(BaseSettings):
         return init_settings, LayeredEnvironment(settings_cls)
 
     def secret_values(self) -> tuple[str, ...]:
-        """Texts that must appear in no log: the salt, and the passwords of URLs in both spellings."""
+        """Texts that must appear in no log: the salt, the token, and the passwords of URLs in both spellings."""
         named = (self.database_url, self.dagster_pg_url, self.legacy_url)
         urls = [url.get_secret_value() for url in named if url is not None]
         passwords = [password for url in urls for password in _passwords_of(url)]
         salt = self.alias_salt.get_secret_value()
         found = {*passwords, *(unquote(password) for password in passwords), *([salt] if salt != DEV_SALT else [])}
+        found |= {self.eqc_token.get_secret_value()} if self.eqc_token else set()
         return tuple(sorted(found, key=len, reverse=True))
 
 
