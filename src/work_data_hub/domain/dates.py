@@ -7,7 +7,8 @@ from datetime import date, timedelta
 from work_data_hub.domain.period import FIRST_YEAR, LAST_YEAR
 from work_data_hub.domain.text import is_blank, narrow
 
-_YEARS = f"a year from {FIRST_YEAR} to {LAST_YEAR}"
+YEARS = range(FIRST_YEAR, LAST_YEAR + 1)
+"""The years that facts may be of."""
 
 _TIME = r"(?:(?:T|\s+)(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d+)?)?(?:Z|[-+]\d\d:?\d\d)?)?"
 _FORMS = tuple(
@@ -23,7 +24,7 @@ _SERIAL_ZERO = date(1899, 12, 30)
 _YEAR_ALONE = re.compile(r"[0-9]{4}\s*年?(?:\.0*)?")
 
 
-def parse_day(text: str, *, serials: bool = True) -> date | None:
+def parse_day(text: str, *, serials: bool = True, years: range = YEARS) -> date | None:
     """Return the day that the text writes, None for a placeholder.
 
     A month stands for its first day. Read are, in both widths: 20251015, 202510, the same as
@@ -32,16 +33,16 @@ def parse_day(text: str, *, serials: bool = True) -> date | None:
     are 20xx); a time behind a day, of which nothing is kept; and, with `serials`, the day
     count of a spreadsheet (45566, 45566.25). 2025.1 is January: a number cell that lost the
     zero of 2025.10 looks the same, so compare with the period where there is one.
-    Raises ValueError, its message the rule that is broken.
+    A day outside `years` is refused. Raises ValueError, its message the rule that is broken.
     """
     if is_blank(text):
         return None
     written = narrow(text).strip()
     for form in _FORMS:
         if found := form.fullmatch(written):
-            return _existing_day(_full_year(found["year"]), int(found["month"]), int(found["day"] or 1))
+            return _existing_day(_full_year(found["year"]), int(found["month"]), int(found["day"] or 1), years=years)
     if serials and (counted := _SERIAL.fullmatch(written)):
-        return _within_years(_SERIAL_ZERO + timedelta(days=int(counted["days"])))
+        return _within(years, _SERIAL_ZERO + timedelta(days=int(counted["days"])))
     if _YEAR_ALONE.fullmatch(written):
         raise ValueError("a year and a month, not a year alone")
     raise ValueError("a date such as 2025-10-15, 2025年10月 or 202510")
@@ -54,17 +55,21 @@ def _full_year(digits: str) -> int:
     return year + (2000 if year < 50 else 1900)
 
 
-def _existing_day(year: int, month: int, day: int) -> date:
+def _existing_day(year: int, month: int, day: int, *, years: range) -> date:
     if not 1 <= month <= 12:
         raise ValueError("a month from 1 to 12")
-    if not FIRST_YEAR <= year <= LAST_YEAR:
-        raise ValueError(_YEARS)
+    if year not in years:
+        raise ValueError(_rule(years))
     if not 1 <= day <= calendar.monthrange(year, month)[1]:
         raise ValueError("a day that the month has")
     return date(year, month, day)
 
 
-def _within_years(day: date) -> date:
-    if not FIRST_YEAR <= day.year <= LAST_YEAR:
-        raise ValueError(_YEARS)
+def _within(years: range, day: date) -> date:
+    if day.year not in years:
+        raise ValueError(_rule(years))
     return day
+
+
+def _rule(years: range) -> str:
+    return f"a year from {years[0]} to {years[-1]}"
