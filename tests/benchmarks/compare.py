@@ -140,7 +140,7 @@ def _environment(folder: Path, url: str) -> dict[str, str]:
 
 
 def _measure(command: list[str], environment: dict[str, str], server: EmbeddedPostgres) -> Cost:
-    before, began = _server_seconds(server), time.perf_counter()
+    before, began = server_seconds(server), time.perf_counter()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - began
@@ -148,13 +148,13 @@ def _measure(command: list[str], environment: dict[str, str], server: EmbeddedPo
         raise SystemExit(f"{' '.join(command)} ended with {os.waitstatus_to_exitcode(status)}")
     return Cost(
         client_seconds=usage.ru_utime + usage.ru_stime,
-        server_seconds=_server_seconds(server) - before,
+        server_seconds=server_seconds(server) - before,
         wall_seconds=wall,
         peak_mb=usage.ru_maxrss / 1024,
     )
 
 
-def _server_seconds(server: EmbeddedPostgres) -> float:
+def server_seconds(server: EmbeddedPostgres) -> float:
     """CPU of the server's processes, ended ones included: their time is in their parent's account."""
     parent = int((server.data / "postmaster.pid").read_text().splitlines()[0])
     children = [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]

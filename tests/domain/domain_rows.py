@@ -8,12 +8,13 @@ from typing import Any
 import pandas as pd
 
 from work_data_hub.domain.bronze import Bronze
-from work_data_hub.domain.identity.cascade import IdentityBook
+from work_data_hub.domain.identity.knowledge import IdentityBook
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.refine import refine
 from work_data_hub.domain.run import Outcome, RefineRun
 from work_data_hub.domain.spec import Column, Domain
 from work_data_hub.io.config_files import load_mappings
+from work_data_hub.io.identity_config import load_identity_overrides
 
 CONFIG = Path(__file__).parent.parent.parent / "config"
 _REGISTER: dict[str, Any] = {
@@ -106,9 +107,8 @@ def refined(
 ) -> Outcome:
     """The outcome with the shipped mappings."""
     mappings = load_mappings(CONFIG)
-    book = IdentityBook.from_entries(
-        plans=mappings["company_id_overrides_plan"], names=mappings["company_id_overrides_name"], salt="test"
-    )
+    overrides = load_identity_overrides(CONFIG)
+    book = IdentityBook.from_entries(plans=overrides.plan_ids, names=overrides.name_ids, salt="test")
     run = RefineRun(
         run_id="test",
         period=Period.parse(period) if period else None,

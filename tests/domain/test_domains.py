@@ -318,11 +318,22 @@ def test_companies_settled_by_hand(domain: Domain, plan: str, name: str | None, 
 @pytest.mark.parametrize("domain", [*DETAILS, *REGISTERS], ids=NAME)
 def test_a_delivered_company_id_comes_before_a_temporary_one(domain: Domain) -> None:
     delivered = "delivered_company_id" if domain in REGISTERS else "公司代码"
-    done = outcome(domain, **{delivered: ["612345678", None, "N/A"]})
+    customer, plan = ("上报客户名称", "年金计划号") if domain in REGISTERS else ("客户名称", "计划代码")
+    others = {customer: ["甲公司", "乙公司", "丙公司"], plan: ["S0001", "S0002", "S0003"]}
+    done = outcome(domain, **{delivered: ["612345678", None, "N/A"]}, **others)
 
     assert done.gold["_identity_source"].tolist() == ["existing_id", "temporary_id", "temporary_id"]
     assert done.gold["company_id"].tolist()[0] == "612345678"
     assert delivered not in done.gold.columns
+
+
+@pytest.mark.parametrize("domain", [*DETAILS, *REGISTERS], ids=NAME)
+def test_a_delivered_company_id_holds_for_every_row_of_the_name(domain: Domain) -> None:
+    delivered = "delivered_company_id" if domain in REGISTERS else "公司代码"
+    done = outcome(domain, **{delivered: ["612345678", None, "N/A"]})
+
+    assert done.gold["company_id"].tolist() == ["612345678"] * 3
+    assert done.gold["_identity_source"].tolist() == ["existing_id", "same_load", "same_load"]
 
 
 # -- income

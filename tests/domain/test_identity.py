@@ -2,13 +2,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from work_data_hub.domain.identity.cascade import MATCHERS, Identified, IdentityBook, Matcher, identify, unusable_ids
-from work_data_hub.domain.identity.names import normalise_name
+from work_data_hub.domain.identity.cascade import identify
+from work_data_hub.domain.identity.identified import Identified, IdentityColumns
+from work_data_hub.domain.identity.knowledge import IdentityBook
+from work_data_hub.domain.identity.matchers import MATCHERS, Clues, Matcher
 from work_data_hub.domain.identity.temporary import is_temporary, temporary_id
+from work_data_hub.domain.identity.written_ids import unusable_ids
 from work_data_hub.errors import ConfigError
 
 pytestmark = pytest.mark.unit
@@ -20,6 +20,8 @@ BOOK = IdentityBook.from_entries(
     names={"内江筑石混泥土有限公司": "606285385", "保留账户管理": "__EMPTY__"},
     salt=SALT,
 )
+COLUMNS = IdentityColumns(target="company_id", plan="计划代码", customer="客户名称", existing="公司代码")
+NAME_ONLY = IdentityColumns(target="company_id", plan=None, customer="客户名称", existing=None)
 
 
 def rows(**cells: list[str | None]) -> pd.DataFrame:
@@ -29,17 +31,17 @@ def rows(**cells: list[str | None]) -> pd.DataFrame:
 
 
 def found(**cells: list[str | None]) -> Identified:
-    return identify(rows(**cells), book=BOOK, plan="计划代码", customer="客户名称", existing="公司代码")
+    return identify(rows(**cells), book=BOOK, columns=COLUMNS)
 
 
 def test_the_plan_is_asked_first_then_the_name_then_the_existing_id() -> None:
     frame = found(
         计划代码=["FP0001", "P1", "P1", "P1"],
-        客户名称=["内江筑石混泥土有限公司", "内江筑石混泥土有限公司", "中国平安", "中国平安"],
+        客户名称=["内江筑石混泥土有限公司", "内江筑石混泥土有限公司", "中国平安", "中国石油"],
         公司代码=["1", "1", "1", None],
     ).frame
 
-    temporary = temporary_id("中国平安", salt=SALT)
+    temporary = temporary_id("中国石油", salt=SALT)
     assert frame["company_id"].tolist() == ["614810477", "606285385", "1", temporary]
     assert frame["_identity_source"].tolist() == ["plan_override", "name_override", "existing_id", "temporary_id"]
     assert frame["_identity_confidence"].tolist() == [1.0, 1.0, 1.0, 0.0]
@@ -79,14 +81,12 @@ def test_existing_ids_are_stripped_and_in_capitals() -> None:
 def test_hits_count_rows_of_every_source() -> None:
     hits = found(计划代码=["FP0001", "FP0001", None, None], 客户名称=["甲", "乙", "甲", None]).hits
 
-    assert hits == {
+    assert {source: count for source, count in hits.items() if count} == {
         "plan_override": 2,
-        "name_override": 0,
-        "existing_id": 0,
         "temporary_id": 1,
-        "excluded": 0,
         "unresolved": 1,
     }
+    assert set(hits) == {matcher.name for matcher in MATCHERS} | {"excluded", "unresolved"}
 
 
 def test_names_behind_temporary_ids_come_out_sorted_and_once() -> None:
@@ -98,7 +98,7 @@ def test_names_behind_temporary_ids_come_out_sorted_and_once() -> None:
 def test_the_answer_is_aligned_with_the_rows() -> None:
     given_rows = rows(客户名称=["甲公司", None, "甲公司"]).set_axis([7, 7, 1])
 
-    frame = identify(given_rows, book=BOOK, plan=None, customer="客户名称", existing=None).frame
+    frame = identify(given_rows, book=BOOK, columns=NAME_ONLY).frame
 
     assert frame.index.tolist() == [7, 7, 1]
     assert frame["_identity_source"].tolist() == ["temporary_id", "unresolved", "temporary_id"]
@@ -106,39 +106,22 @@ def test_the_answer_is_aligned_with_the_rows() -> None:
 
 
 def test_no_rows_give_an_empty_answer() -> None:
-    identified = identify(rows(客户名称=["甲"]).head(0), book=BOOK, plan=None, customer="客户名称", existing=None)
+    identified = identify(rows(客户名称=["甲"]).head(0), book=BOOK, columns=NAME_ONLY)
 
     assert (len(identified.frame), identified.unresolved_names, sum(identified.hits.values())) == (0, (), 0)
 
 
 def test_a_further_matcher_is_asked_in_its_place() -> None:
-    def by_index(keys: pd.DataFrame, _book: IdentityBook) -> pd.DataFrame:
+    def by_ledger(keys: pd.DataFrame, _clues: Clues) -> pd.DataFrame:
         ids = keys["name"].map({"中国平安": "600000001"}).astype("string")
-        return pd.DataFrame({"company_id": ids, "confidence": 0.9})
+        return pd.DataFrame({"company_id": ids, "confidence": 0.9, "entry_id": pd.array([7] * len(ids), dtype="Int64")})
 
-    matchers = (*MATCHERS[:2], Matcher(name="index", find=by_index), *MATCHERS[2:])
-    identified = identify(
-        rows(客户名称=["中国平安", "甲"]), book=BOOK, plan=None, customer="客户名称", existing=None, matchers=matchers
-    )
+    matchers = (*MATCHERS[:2], Matcher(name="ledger", find=by_ledger, says="a ledger"), *MATCHERS[2:])
+    identified = identify(rows(客户名称=["中国平安", "甲"]), book=BOOK, columns=NAME_ONLY, matchers=matchers)
 
-    assert identified.frame["_identity_source"].tolist() == ["index", "temporary_id"]
+    assert identified.frame["_identity_source"].tolist() == ["ledger", "temporary_id"]
     assert identified.frame["_identity_confidence"].tolist() == [0.9, 0.0]
-
-
-CELLS = st.sampled_from([None, "", "0", "FP0001", "P1", "甲公司", "甲公司-已转出", "乙", "保留账户管理", "N", "123"])
-
-
-@settings(deadline=None, max_examples=25)
-@given(st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=12))
-def test_a_row_is_identified_the_same_alone_and_among_others(
-    cells: list[tuple[str | None, str | None, str | None]],
-) -> None:
-    plans, names, ids = (list(column) for column in zip(*cells, strict=True))
-    together = found(计划代码=plans, 客户名称=names, 公司代码=ids).frame
-
-    for place, (plan, name, company_id) in enumerate(cells):
-        alone = found(计划代码=[plan], 客户名称=[name], 公司代码=[company_id]).frame
-        pd.testing.assert_frame_equal(together.iloc[[place]].reset_index(drop=True), alone)
+    assert identified.entries_used().to_dict("list") == {"entry_id": [7], "rows": [1]}
 
 
 def test_a_temporary_id_depends_on_name_and_salt_only() -> None:
@@ -173,18 +156,6 @@ def test_two_overrides_of_one_name_must_agree() -> None:
 
 def test_the_salt_never_shows() -> None:
     assert SALT not in repr(BOOK)
-
-
-def test_the_delivered_overrides_make_a_book() -> None:
-    plans, names = (
-        yaml.safe_load((MAPPINGS / f"company_id_overrides_{kind}.yml").read_text(encoding="utf-8"))["entries"]
-        for kind in ("plan", "name")
-    )
-    book = IdentityBook.from_entries(plans=plans, names=names, salt=SALT)
-
-    assert (len(book.plan_overrides), len(book.name_overrides)) == (10, 5)
-    assert book.plan_overrides["SC007"] == "602790403"
-    assert book.name_overrides[normalise_name("平安-中信锦绣人生企业年金计划保留计划(受托)")] is None
 
 
 def test_what_cannot_be_an_id_is_none_and_an_inner_space_is_no_other_customer() -> None:

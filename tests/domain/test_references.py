@@ -164,7 +164,7 @@ def test_a_customer_with_one_plan_has_no_others() -> None:
 
 
 def test_temporary_ids_are_no_customers_unless_asked_for() -> None:
-    rows = gold(计划代码=["S1", "S2"], 公司代码=["600000001", None])
+    rows = gold(计划代码=["S1", "S2"], 客户名称=["甲公司", "乙公司"], 公司代码=["600000001", None])
 
     assert candidates(CUSTOMERS, rows)["company_id"].tolist() == ["600000001"]
     assert candidates(CUSTOMERS, rows)["关联计划数"].tolist() == [1]

@@ -10,7 +10,19 @@ from typer._click.exceptions import ClickException  # typer's public names cover
 
 from work_data_hub import __version__
 from work_data_hub.cli import dagster as dagster_commands
-from work_data_hub.cli import database, demo, domain, etl, reference, rejects, requeue, sample, schema
+from work_data_hub.cli import (
+    database,
+    demo,
+    domain,
+    etl,
+    identity,
+    reference,
+    registry,
+    rejects,
+    requeue,
+    sample,
+    schema,
+)
 from work_data_hub.cli.complaints import Told, complain
 from work_data_hub.errors import NOTHING_UNFINISHED, Interrupted, Unexpected, WorkDataHubError
 
@@ -32,6 +44,8 @@ app.add_typer(database.app, name="db")
 app.add_typer(schema.app, name="schema")
 app.add_typer(domain.app, name="domain")
 app.add_typer(reference.app, name="reference")
+app.add_typer(identity.app, name="identity")
+app.add_typer(registry.app, name="registry")
 app.add_typer(dagster_commands.app, name="dagster")
 
 INTERRUPTED = Interrupted.exit_code

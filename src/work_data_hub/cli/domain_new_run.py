@@ -15,16 +15,17 @@ from work_data_hub.domain.describe import kind_words
 from work_data_hub.domain.domain_draft import Draft, Wish, check_name, draft_domain
 from work_data_hub.domain.draft_columns import DraftColumn, Sample, column_name
 from work_data_hub.domain.draft_texts import block_lines, declaration_text, example_text, examples, migration_text
-from work_data_hub.domain.identity.cascade import IdentityBook
+from work_data_hub.domain.identity.knowledge import IdentityBook
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.quarantine import describe, first_reject_facts
 from work_data_hub.domain.refine import refine
 from work_data_hub.domain.run import Outcome, RefineRun
 from work_data_hub.errors import DataError, UsageError
-from work_data_hub.io.config_files import load_identity_overrides, load_mappings
+from work_data_hub.io.config_files import load_mappings
 from work_data_hub.io.database_check import NEEDED
 from work_data_hub.io.domain_files import DomainFiles, places_for, sources_text, write_all
 from work_data_hub.io.domain_samples import read_as, read_sample
+from work_data_hub.io.identity_config import load_identity_overrides
 from work_data_hub.settings import Settings
 
 USUAL_FOLDER = "{YYYYMM}/收集数据/数据采集"
@@ -110,13 +111,13 @@ def _refuse_taken(wish: Wish) -> None:
 
 def _tried(draft: Draft, bronze: Bronze, settings: Settings) -> Outcome:
     """The sample as the draft would load it; raises DataError when no row would pass."""
-    plans, names = load_identity_overrides(settings.config_dir)
+    overrides = load_identity_overrides(settings.config_dir)
     run = RefineRun(
         run_id="draft",
         period=draft.period,
         today=date.today(),
         mappings=load_mappings(settings.config_dir),
-        book=IdentityBook.from_entries(plans=plans, names=names, salt=_SALT),
+        book=IdentityBook.from_entries(plans=overrides.plan_ids, names=overrides.name_ids, salt=_SALT),
     )
     outcome = refine(draft.domain, bronze, run)
     if outcome.gold.empty:

@@ -86,7 +86,7 @@ def etl(
     force: Annotated[bool, typer.Option("--force", help="Load again even if the same input is loaded.")] = False,
     skip_facts: Annotated[bool, typer.Option("--skip-facts", help="Add reference rows only.")] = False,
     no_enrichment: Annotated[
-        bool, typer.Option("--no-enrichment", help="Ask no company registry (none is asked yet).")
+        bool, typer.Option("--no-enrichment", help="Ask no company registry; unknown names are queued.")
     ] = False,
     no_post_hooks: Annotated[
         bool, typer.Option("--no-post-hooks", help="Run no hooks after a load (none are registered yet).")

@@ -62,6 +62,8 @@ def _run(options: EtlOptions, run_id: str, started: float) -> RunReport | None:
     except KeyboardInterrupt:
         # What was loaded before the signal is loaded, and has to be said.
         stopped = Interrupted(NOTHING_UNFINISHED)
+    finally:
+        place.registry.close()
     return replace(
         _report(options, run_id, started, error=stopped),
         database=describe_database(place.database_url),
@@ -136,6 +138,7 @@ def _requests(options: EtlOptions, settings: Settings, run_id: str) -> list[File
         skip_facts=options.skip_facts,
         lock_wait_seconds=options.lock_wait_seconds,
         rejects_folder=Path(options.rejects) if options.rejects else None,
+        asks_registry=not options.no_enrichment,
     )
     names = _domains(options, settings)
     if request.period is None and request.file is None and names:

@@ -119,6 +119,8 @@ def _noticed(console: Console, domain: DomainReport) -> None:
     if domain.identity:
         found = " · ".join(f"{source} {rows:,}" for source, rows in domain.identity.items() if rows)
         console.print(f"  company  {found}")
+        for line in _identity_lines(domain):
+            console.print(f"  company  {line}")
     for name, finding in domain.quality.items():
         shown = "、".join(f"{value} {rows:,}" for value, rows in list(finding["values"].items())[:3])
         console.print(f"  noticed  {name}: {finding['rows']:,} rows{f' ({shown})' if shown else ''}")
@@ -128,6 +130,18 @@ def _noticed(console: Console, domain: DomainReport) -> None:
         console.print(f"  warning  {warning}")
     if domain.sums.get("期末资产规模") is not None:
         console.print(f"  sum      期末资产规模 {domain.sums['期末资产规模']:,}")
+
+
+def _identity_lines(domain: DomainReport) -> list[str]:
+    """What was asked of the registry, what the load taught, and where the unknown names stand."""
+    use, effect = domain.registry, domain.identity_effect
+    outcomes = " · ".join(f"{word} {names:,}" for word, names in use.outcomes.items())
+    counts = {"learned": effect.learned, "replaced": effect.replaced, "queued": effect.queued}
+    told = " · ".join(f"{word} {number:,}" for word, number in counts.items() if number)
+    asked = f"registry asked {use.asked:,}{f' · {outcomes}' if outcomes else ''}" if use.asked else ""
+    failed = f" · failed {use.failed:,}" if use.failed else ""
+    unknown = f"unknown names {domain.unknown_names_path}" if domain.unknown_names_path else ""
+    return [line for line in (f"{asked}{failed}", told, unknown) if line]
 
 
 def _complain(domain: DomainReport) -> None:

@@ -5,6 +5,7 @@ from datetime import date, datetime
 
 from work_data_hub.domain.anomalies import MonthReview
 from work_data_hub.domain.control_totals import ControlTotal
+from work_data_hub.domain.identity.record import IdentityEffect
 from work_data_hub.domain.report import FileRead, ReferenceEffect, TableEffect
 
 
@@ -54,3 +55,4 @@ class LoadEffects:
     sql: tuple[str, ...] = ()
     controls: tuple[ControlTotal, ...] = ()
     review: MonthReview | None = None
+    identity: IdentityEffect | None = None

@@ -10,7 +10,7 @@ import pandas as pd
 from work_data_hub.domain.bronze import PROVENANCE, SOURCE_FILE, SOURCE_ROW, SOURCE_SHEET, Bronze
 from work_data_hub.domain.exact import exact_sums
 from work_data_hub.domain.findings import Counted, Rejected, Remark, added_up, reject_table, rejected
-from work_data_hub.domain.identity.cascade import Identified
+from work_data_hub.domain.identity.identified import Identified
 from work_data_hub.domain.kinds import DATE_DTYPE, parse_column
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.pipelines import DataFrameStep, Pipeline, PipelineConfig, PipelineContext, PipelineResult
@@ -216,6 +216,7 @@ def _outcome(domain: Domain, bronze: Bronze, run: RefineRun, *, rows: pd.DataFra
         remarks=tuple(f.text for f in findings if isinstance(f, Remark)),
         identity=identified[-1].hits if identified else {},
         unresolved_names=identified[-1].unresolved_names if identified else (),
+        identified=identified[-1].of_rows(kept) if identified else None,
         sums=exact_sums(gold, [column.name for column in domain.stored if column.kind is Kind.MONEY]),
         unknown_headings=tuple(h for h in bronze.unknown_headings if h not in domain.ignored_headings),
         missing_headings=tuple(

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from work_data_hub.domain.control_totals import Controls
+from work_data_hub.domain.identity.record import IdentityEffect, RegistryUse
 from work_data_hub.errors import WorkDataHubError
 
 
@@ -57,6 +58,10 @@ class DomainReport:
     references: tuple[ReferenceEffect, ...] = ()
     identity: Mapping[str, int] = field(default_factory=dict)
     unresolved: int = 0
+    identity_conflicts: tuple[str, ...] = ()
+    identity_effect: IdentityEffect = field(default_factory=IdentityEffect)
+    registry: RegistryUse = field(default_factory=RegistryUse)
+    unknown_names_path: str | None = None
     quality: Mapping[str, Any] = field(default_factory=dict)
     sums: Mapping[str, Decimal] = field(default_factory=dict)
     rejects_path: str | None = None
@@ -95,7 +100,14 @@ class DomainReport:
                 for t in self.tables
             ],
             "references": [{"table": r.table, "inserted": r.inserted, "updated": r.updated} for r in self.references],
-            "identity": {"by_source": dict(self.identity), "unresolved": self.unresolved},
+            "identity": {
+                "by_source": dict(self.identity),
+                "unresolved": self.unresolved,
+                "conflicts": list(self.identity_conflicts),
+                **self.identity_effect.as_json(),
+                "registry": self.registry.as_json(),
+                "unknown_names_path": self.unknown_names_path,
+            },
             "quality": {
                 **self.quality,
                 "sums": {name: str(total) for name, total in self.sums.items()},

@@ -8,7 +8,8 @@ from decimal import Decimal
 import pandas as pd
 
 from work_data_hub.domain.findings import Counted
-from work_data_hub.domain.identity.cascade import IdentityBook
+from work_data_hub.domain.identity.identified import Identified
+from work_data_hub.domain.identity.knowledge import IdentityBook
 from work_data_hub.domain.period import Period
 from work_data_hub.errors import ConfigError
 
@@ -46,7 +47,8 @@ class Outcome:
     `gold` has one row per accepted row, in sheet order: the domain's stored columns, the identity
     and the provenance columns. `rejects` has one row per offending cell: position, column, value,
     rule, _source_file, _source_sheet, _source_row, cell. Every row read is in `gold` or in `rejects`.
-    `remarks` are sentences about the run as a whole.
+    `identified` is how the accepted rows' companies were found. `remarks` are sentences about the run
+    as a whole.
     """
 
     gold: pd.DataFrame
@@ -56,6 +58,7 @@ class Outcome:
     counts: tuple[Counted, ...] = ()
     identity: Mapping[str, int] = field(default_factory=dict)
     unresolved_names: tuple[str, ...] = ()
+    identified: Identified | None = None
     sums: Mapping[str, Decimal] = field(default_factory=dict)
     unknown_headings: tuple[str, ...] = ()
     missing_headings: tuple[str, ...] = ()

@@ -19,6 +19,7 @@ from work_data_hub.domain.columns import (
     rate,
     text,
 )
+from work_data_hub.domain.identity.identified import IdentityColumns
 from work_data_hub.domain.pipelines import PipelineContext
 from work_data_hub.errors import ConfigError
 
@@ -46,7 +47,7 @@ class Step:
     """One named change of a frame: the columns it reads, the columns it writes, and the function.
 
     `says` is a plain sentence about what it does; `needs_open_plans` that it looks plans up in the
-    open contracts of the run.
+    open contracts of the run; `identity` that it finds each row's company, and by which columns.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Step:
     writes: tuple[str, ...]
     apply: Callable[[pd.DataFrame, PipelineContext], pd.DataFrame]
     needs_open_plans: bool = False
+    identity: IdentityColumns | None = None
 
     def execute(self, df: pd.DataFrame, context: PipelineContext) -> pd.DataFrame:
         return self.apply(df, context)
@@ -121,6 +123,11 @@ class Domain:
     def read(self) -> tuple[Column, ...]:
         """The columns that come from the workbook."""
         return tuple(column for column in self.columns if column.headings)
+
+    @property
+    def identity(self) -> IdentityColumns | None:
+        """The columns that a row's company is found by; None for a domain whose rows name none."""
+        return next((step.identity for step in self.steps if step.identity), None)
 
     @property
     def fingerprint(self) -> str:

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 from work_data_hub.domain.distinct import map_distinct
-from work_data_hub.domain.findings import Rejected, counted
-from work_data_hub.domain.identity.cascade import identify, unusable_ids
-from work_data_hub.domain.identity.names import normalise_names
+from work_data_hub.domain.findings import Counted, Rejected, counted
+from work_data_hub.domain.identity.cascade import identify
+from work_data_hub.domain.identity.identified import COMPANY_ID, CONFIDENCE, SOURCE, IdentityColumns
+from work_data_hub.domain.identity.names import TAKES_WORDS, normalise_names, rule_counts, shortened
+from work_data_hub.domain.identity.written_ids import contradicted_ids, unusable_ids
 from work_data_hub.domain.pipelines import PipelineContext
 from work_data_hub.domain.run import IDENTITY_CONFIDENCE, IDENTITY_SOURCE, RefineRun
 from work_data_hub.domain.spec import Step
@@ -210,46 +212,70 @@ def clean_portfolio(column: str) -> Step:
 
 
 def normalise_company(column: str) -> Step:
-    """Write company names in their comparable form; names that are none become null."""
+    """Write company names in their comparable form; names that are none become null.
 
-    def apply(rows: pd.DataFrame, _: PipelineContext) -> pd.DataFrame:
-        names = normalise_names(rows[column])
+    Rows whose name loses words are counted, rule by rule; what only changes how it is typed is not told.
+    """
+
+    def apply(rows: pd.DataFrame, context: PipelineContext) -> pd.DataFrame:
+        names, changed = normalise_names(rows[column]), shortened(rows[column])
+        if changed.any():
+            counts = rule_counts(rows.loc[changed, column])
+            told = {rule: count for rule, count in counts.items() if count and rule in TAKES_WORDS}
+            context.findings.append(Counted(name=f"shortened {column}", rows=int(changed.sum()), values=told))
         return rows.assign(**{column: names.mask(names == "")})
 
     return Step(
         name=f"normalise {column}",
-        says=f"{column} is written in its comparable form; what is no name is blank.",
+        says=f"{column} is written in its comparable form (`wdh identity names` lists the rules); what is no name is"
+        " blank. Names that lose words are counted.",
         reads=(column,),
         writes=(column,),
         apply=apply,
     )
 
 
-def identify_company(target: str, *, plan: str | None, customer: str, existing: str | None) -> Step:
-    """Find each row's company id by the ordered matchers; keeps which matcher decided and how surely."""
+def identify_company(
+    target: str,
+    *,
+    plan: str | None,
+    customer: str,
+    existing: str | None,
+    plan_type: str | None = None,
+    written: str | None = None,
+) -> Step:
+    """Find each row's company id by the ordered matchers; keeps which matcher decided and how surely.
+
+    Without `plan_type` no plan code stands for a company; `written` is the customer's name as typed.
+    """
+    columns = IdentityColumns(
+        target=target, plan=plan, plan_type=plan_type, customer=customer, existing=existing, written=written
+    )
 
     def apply(rows: pd.DataFrame, context: PipelineContext) -> pd.DataFrame:
-        found = identify(rows, book=run_of(context).book, plan=plan, customer=customer, existing=existing)
+        found = identify(rows, book=run_of(context).book, columns=columns)
         context.findings.append(found)
-        if existing and (wrong := unusable_ids(rows[existing])).any():
-            context.findings.append(counted(f"unusable {existing}", rows.loc[wrong, existing]))
+        answers = found.frame
+        if existing:
+            _count_written_ids(context, existing, rows[existing], found=answers[COMPANY_ID])
         return rows.assign(
             **{
-                target: found.frame["company_id"],
-                IDENTITY_SOURCE: found.frame[IDENTITY_SOURCE],
-                IDENTITY_CONFIDENCE: found.frame[IDENTITY_CONFIDENCE],
+                target: answers[COMPANY_ID],
+                IDENTITY_SOURCE: answers[SOURCE],
+                IDENTITY_CONFIDENCE: answers[CONFIDENCE],
             }
         )
 
-    reads = tuple(name for name in (plan, customer, existing) if name)
     by_hand = " or ".join(name for name in (plan, customer) if name)
     return Step(
         name="identify company",
-        says=f"{target} is what people have settled for the {by_hand}, else {existing or 'nothing'} as delivered,"
-        " else a temporary id made from the name.",
-        reads=reads,
+        says=f"{target} is what people have settled for the {by_hand}, else what the index knows of it,"
+        f" else {existing or 'nothing'} as delivered, else the registry's answer, else a temporary id made from"
+        " the name.",
+        reads=(*columns.reads, *((written,) if written else ())),
         writes=(target,),
         apply=apply,
+        identity=columns,
     )
 
 
@@ -259,6 +285,16 @@ def run_of(context: PipelineContext) -> RefineRun:
     if not isinstance(run, RefineRun):
         raise TypeError("the pipeline context carries no RefineRun")
     return run
+
+
+def _count_written_ids(context: PipelineContext, column: str, written: pd.Series, *, found: pd.Series) -> None:
+    """Count delivered ids that are none, and those of another company than the one found."""
+    for name, mask in (
+        (f"unusable {column}", unusable_ids(written)),
+        (f"{column} of another company", contradicted_ids(written, found)),
+    ):
+        if mask.any():
+            context.findings.append(counted(name, written[mask]))
 
 
 def _count_missing(context: PipelineContext, column: str, values: pd.Series) -> None:

@@ -1,23 +1,20 @@
 """Rejected rows on disk: a workbook like its source, made to be corrected and sent back, and the same as CSV."""
 
-import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import xlsxwriter
 from rich.cells import cell_len
 
 from work_data_hub.domain.quarantine import rejected_rows
 from work_data_hub.domain.returned import Quarantined
-from work_data_hub.domain.text import narrow
 from work_data_hub.io.cell_address import address
+from work_data_hub.io.guarded_csv import write_csv
 from work_data_hub.io.rejected_sheets import (
     TEXT_FORMAT,
     RejectedRow,
     RejectedSheet,
-    is_missing,
     printable,
     rejected_sheets,
 )
@@ -34,7 +31,6 @@ from work_data_hub.io.rejects_form import (
 from work_data_hub.io.source_rows import NumberFormat, SourceCell
 from work_data_hub.io.whole_files import replace_file
 
-_FORMULA_STARTS = ("=", "+", "-", "@")
 _OPTIONS = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 _LONGEST_TEXT, _MEASURED_ROWS = 32_767, 200
 _NARROWEST, _WIDEST, _REASONS_WIDTH = 8, 32, 60
@@ -52,7 +48,7 @@ def write_rejects(folder: Path, *, name: str, rows: Quarantined) -> Path:
     with replace_file(workbook) as path, xlsxwriter.Workbook(path, _OPTIONS) as book:
         _Pen(book).write(rows, sheets, name=workbook.name)
     with replace_file(workbook.with_suffix(".csv")) as path:
-        _write_csv(path, rejected_rows(rows.bronze, rows.rejects))
+        write_csv(path, rejected_rows(rows.bronze, rows.rejects))
     return workbook
 
 
@@ -201,22 +197,3 @@ def _width(sheet: RejectedSheet, column: int) -> int:
     cells = [row.cells[column] for row in sheet.rows[:_MEASURED_ROWS] if column in row.cells]
     longest = max((cell_len(str(cell.value)[: 2 * _WIDEST]) for cell in cells), default=0)
     return min(max(longest, cell_len(sheet.headings.get(column, "")), _NARROWEST - 2) + 2, _WIDEST)
-
-
-def _write_csv(path: Path, rows: pd.DataFrame) -> None:
-    with path.open("w", newline="", encoding="utf-8-sig") as file:
-        writer = csv.writer(file)
-        writer.writerow(rows.columns)
-        for values in rows.itertuples(index=False):
-            writer.writerow([_csv_cell(value) for value in values])
-
-
-def _csv_cell(value: object) -> object:
-    if is_missing(value):
-        return ""
-    if not isinstance(value, str):
-        return value
-    text = printable(value)
-    # A spreadsheet may skip white space and read full-width signs before it decides what a cell is.
-    is_formula = text.startswith(("\t", *_FORMULA_STARTS)) or narrow(text).lstrip().startswith(_FORMULA_STARTS)
-    return "'" + text if is_formula else text

@@ -50,6 +50,7 @@ class FileRunConfig(Config):
     skip_facts: bool = False
     lock_wait_seconds: float = Field(default=0.0, ge=0, description="how long to wait for another run of the month")
     rejects: str = Field(default="", description="folder of the rejected rows' workbook, instead of the usual one")
+    no_enrichment: bool = Field(default=False, description="true: ask no company registry")
     requeue: str = Field(default="", description="a rejects workbook sent back, to load its files corrected")
 
     @classmethod
@@ -71,6 +72,7 @@ class FileRunConfig(Config):
             skip_facts=request.skip_facts,
             lock_wait_seconds=request.lock_wait_seconds,
             rejects=str(request.rejects_folder or ""),
+            no_enrichment=not request.asks_registry,
             requeue=request.rework.path if request.rework else "",
         )
 
@@ -94,6 +96,7 @@ class FileRunConfig(Config):
             skip_facts=self.skip_facts,
             lock_wait_seconds=self.lock_wait_seconds,
             rejects_folder=Path(self.rejects) if self.rejects else None,
+            asks_registry=not self.no_enrichment,
         )
         return reworked(request, read_returned(Path(self.requeue), domains=DOMAINS)) if self.requeue else request
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from work_data_hub.domain.control_totals import Controls
+from work_data_hub.domain.identity.record import IdentityEffect
 from work_data_hub.domain.loads import LastLoad, LoadEffects
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.report import DomainReport, FileRead
@@ -15,7 +16,9 @@ from work_data_hub.orchestration.requests import FileRequest
 NOT_CHECKED_WITHOUT_DATABASE = (
     "the warehouse: rows to delete and unchanged, references to add, the same file again, a shrunken month",
     "corrections sent back for these files",
+    "the index of companies and what was decided in reviews",
 )
+REGISTRY_NOT_ASKED = "the company registry, for names with temporary ids"
 NEVER_PROVEN_BY_A_PLAN = ("disk space", "concurrent writers", "triggers")
 
 
@@ -51,9 +54,10 @@ def domain_report(
         seconds=seconds,
         error=error,
         reason=found.reason if found else "",
-        not_checked=() if request.execute else _not_checked(has_database=has_database),
+        not_checked=() if request.execute else _not_checked(outcome, has_database=has_database),
         sql=effects.sql if effects else (),
         controls=replace(controls, compared=effects.controls) if effects and effects.controls else controls,
+        identity_effect=effects.identity if effects and effects.identity else IdentityEffect(),
         warnings=(*heading_remarks, *(effects.review.warnings if effects and effects.review else ())),
     )
     return (
@@ -89,8 +93,13 @@ def _warnings(outcome: Outcome) -> tuple[str, ...]:
     return tuple(f"{words}: {', '.join(names)}" for words, names in groups if names)
 
 
-def _not_checked(*, has_database: bool) -> tuple[str, ...]:
-    return (*(() if has_database else NOT_CHECKED_WITHOUT_DATABASE), *NEVER_PROVEN_BY_A_PLAN)
+def _not_checked(outcome: Outcome | None, *, has_database: bool) -> tuple[str, ...]:
+    names = outcome.unresolved_names if outcome else ()
+    return (
+        *(() if has_database else NOT_CHECKED_WITHOUT_DATABASE),
+        *((REGISTRY_NOT_ASKED,) if names else ()),
+        *NEVER_PROVEN_BY_A_PLAN,
+    )
 
 
 def _status(error: WorkDataHubError | None, *, unchanged: LastLoad | None, load_id: int | None) -> str:

@@ -6,15 +6,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
-from importlib import import_module
 from typing import Any
 
 import pandas as pd
 
 from work_data_hub.domain.bronze import SOURCE_SHEET, Bronze
-from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.domain.control_totals import Controls, compare, refuse
-from work_data_hub.domain.identity.cascade import IdentityBook
 from work_data_hub.domain.loads import Fingerprint, LastLoad, LedgerEntry, LoadEffects
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.plan_steps import digest_of, needs_open_plans
@@ -23,20 +20,21 @@ from work_data_hub.domain.reference_rules import Reference
 from work_data_hub.domain.refine import refine
 from work_data_hub.domain.report import DomainReport, FileRead
 from work_data_hub.domain.run import Outcome, RefineRun
-from work_data_hub.domain.spec import Domain
 from work_data_hub.domain.total_rows import set_totals_aside
-from work_data_hub.errors import ConfigError, UsageError, WorkDataHubError
+from work_data_hub.errors import UsageError, WorkDataHubError
 from work_data_hub.io.code_version import code_version
-from work_data_hub.io.config_files import config_version, load_identity_overrides, load_mappings, source_for
-from work_data_hub.io.source_files import Found, direct_file, find_workbooks, refuse_copies
+from work_data_hub.io.config_files import config_version, load_mappings
+from work_data_hub.io.source_files import Found, refuse_copies
 from work_data_hub.log import get_logger
+from work_data_hub.orchestration.file_choice import chosen, declared
 from work_data_hub.orchestration.file_report import domain_report, quality_metrics
 from work_data_hub.orchestration.heading_drift import read_with_headings
+from work_data_hub.orchestration.identity_desk import IdentityDesk, with_identity
 from work_data_hub.orchestration.kept_rejects import judge_rejects
 from work_data_hub.orchestration.quarantine import Quarantine
 from work_data_hub.orchestration.reference_plans import reference_plans, references_of
 from work_data_hub.orchestration.requests import FileRequest, Workplace, refuse_mode
-from work_data_hub.orchestration.rework import original_files
+from work_data_hub.orchestration.warehouse_side import warehouse_side
 
 log = get_logger(__name__)
 
@@ -50,12 +48,14 @@ class FileRun:
 
     def __init__(self, request: FileRequest, place: Workplace) -> None:
         self.request, self.place = request, place
-        self.domain = _domain(request.domain)
+        self.domain = declared(request.domain)
         self.found: Found | None = None
         self.bronze: Bronze | None = None
         self.heading_remarks: tuple[str, ...] = ()
         self.controls = Controls()
         self.quarantine = Quarantine(request)
+        self.identity = IdentityDesk(request, place)
+        self.unknown_names_path: str | None = None
         self.outcome: Outcome | None = None
         self.unchanged: LastLoad | None = None
         self.effects: LoadEffects | None = None
@@ -71,7 +71,7 @@ class FileRun:
         """Choose the workbook; an executed run also takes the month, and both see whether it is loaded already."""
         refuse_mode(self.domain, self.request.mode)
         with self._stage("find"):
-            self.found = self._choose()
+            self.found = chosen(self.request, self.place)
             refuse_copies(self.found)
             self._log.info("workbook.found", file=[f.label for f in self.found.files], reason=self.found.reason)
             if self.request.period is not None:
@@ -122,9 +122,13 @@ class FileRun:
                 entry, metrics = self._ledger_entry(self.outcome), quality_metrics(self.outcome)
                 plan = self._plan(self.outcome)
                 sent_back = self.quarantine.record(self.outcome, actor=self.place.actor)
-                self.load_id, self.effects = self._held_session.load(plan, entry, metrics=metrics, quarantine=sent_back)
+                told = None if self.request.skip_facts else self.identity.record(self.outcome)
+                self.load_id, self.effects = self._held_session.load(
+                    plan, entry, metrics=metrics, quarantine=sent_back, identity=told
+                )
+                self.unknown_names_path = self.identity.export_unknown(self.outcome)
             elif self.place.database_url is not None:
-                self.effects = _warehouse_side().peek_effects(self.place.database_url, self._plan(self.outcome))
+                self.effects = warehouse_side().peek_effects(self.place.database_url, self._plan(self.outcome))
             event = "load.committed" if self.request.execute else "load.planned"
             self._log.info(event, **self._effect_facts(self.outcome))
 
@@ -132,7 +136,7 @@ class FileRun:
         """A quick look, without the lock, whether the same input is loaded already; False when it cannot tell."""
         if self.request.period is None or self.request.force:
             return False
-        self.found = self._choose()
+        self.found = chosen(self.request, self.place)
         self._know_corrections(repeats=None)
         return self._same_among(self._planned_loads(self.request.period)) is not None
 
@@ -160,32 +164,22 @@ class FileRun:
             heading_remarks=self.heading_remarks,
             has_database=self.place.database_url is not None,
         )
-        warnings = (*report.warnings, *self.quarantine.warnings)
-        return replace(report, parent_load_id=self.quarantine.parent_load_id, warnings=warnings)
+        report = with_identity(report, self.identity, self.outcome)
+        return replace(
+            report,
+            parent_load_id=self.quarantine.parent_load_id,
+            warnings=(*report.warnings, *self.quarantine.warnings),
+            unknown_names_path=self.unknown_names_path,
+        )
 
     # -- parts of the stages
-
-    def _choose(self) -> Found:
-        source = source_for(self.place.config_dir, self.request.domain)
-        if self.request.rework is not None:
-            return original_files(self.request.rework, source=source, data_root=self.place.data_root)
-        if self.request.file is not None:
-            return direct_file(self.request.file, source=source)
-        return find_workbooks(
-            source,
-            data_root=self.place.data_root,
-            period=_required_period(self.request),
-            version=self.request.version,
-            selection=self.request.file_selection,
-            max_files=self.request.max_files,
-        )
 
     def _look_at_warehouse(self, period: Period) -> None:
         rules = self._references
         if self.place.database_url is not None:
-            _warehouse_side().check_references(self.place.database_url, rules)
+            warehouse_side().check_references(self.place.database_url, rules)
         if self.request.execute:
-            self._session = _warehouse_side().LoadSession(
+            self._session = warehouse_side().LoadSession(
                 self.request, self.place, period=period, input_file=", ".join(f.label for f in self._found.files)
             )
             loads = self._session.loads()
@@ -204,7 +198,7 @@ class FileRun:
     def _planned_loads(self, period: Period) -> tuple[LastLoad, ...]:
         if self.place.database_url is None:
             return ()
-        url, side = self.place.database_url, _warehouse_side()
+        url, side = self.place.database_url, warehouse_side()
         loads: tuple[LastLoad, ...] = side.peek_loads(url, domain=self.domain.name, period=period)
         return loads
 
@@ -219,7 +213,7 @@ class FileRun:
         if self._session is not None:
             self.quarantine.know(*self._session.sent_back(hashes, repeats=repeats))
         elif url is not None:
-            look = _warehouse_side().peek_sent_back
+            look = warehouse_side().peek_sent_back
             self.quarantine.know(*look(url, domain=self.domain.name, hashes=hashes, repeats=repeats))
 
     def _compare_totals(self, bronze: Bronze, outcome: Outcome) -> None:
@@ -245,13 +239,12 @@ class FileRun:
 
     def _refine_run(self) -> RefineRun:
         mappings = load_mappings(self.place.config_dir)
-        plans, names = load_identity_overrides(self.place.config_dir)
         return RefineRun(
             run_id=self.request.run_id,
             period=self.request.period,
             today=self.place.today(),
             mappings=mappings,
-            book=IdentityBook.from_entries(plans=plans, names=names, salt=self.place.alias_salt),
+            book=self.identity.book(mappings),
             open_plans=self._open_plans,
         )
 
@@ -287,7 +280,7 @@ class FileRun:
     @cached_property
     def _open_plans(self) -> pd.DataFrame | None:
         url = self.place.database_url
-        return _warehouse_side().peek_open_plans(url) if url and needs_open_plans(self.domain) else None
+        return warehouse_side().peek_open_plans(url) if url and needs_open_plans(self.domain) else None
 
     @cached_property
     def _references(self) -> tuple[Reference, ...]:
@@ -363,26 +356,3 @@ class FileRun:
         if event.endswith("step.completed") and facts.get("step") == "identify company":
             self.seconds["identify"] = float(facts.get("duration_ms", 0.0)) / 1000
         self._log.debug(event, **facts)
-
-
-def _warehouse_side() -> Any:
-    """What needs a database driver, loaded only when there is a database."""
-    return import_module("work_data_hub.orchestration.load_session")
-
-
-def _domain(name: str) -> Domain:
-    try:
-        return DOMAINS[name]
-    except KeyError:
-        raise ConfigError(
-            f"{name!r} is configured but not declared",
-            hint=f"declared domains: {', '.join(DOMAINS)}",
-        ) from None
-
-
-def _required_period(request: FileRequest) -> Period:
-    if request.period is None:
-        raise UsageError(
-            f"{request.domain} needs a month", field="--period", hint="add --period YYYYMM, or --file PATH"
-        )
-    return request.period

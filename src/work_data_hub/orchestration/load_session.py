@@ -9,12 +9,16 @@ import pandas as pd
 import psycopg2
 
 from work_data_hub.domain.corrections import Corrections
+from work_data_hub.domain.identity.knowledge import Knowledge
+from work_data_hub.domain.identity.record import IdentityRecord
 from work_data_hub.domain.loads import LastLoad, LedgerEntry, LoadEffects
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.plans import LoadPlan
 from work_data_hub.domain.reference_rules import Reference
 from work_data_hub.domain.returned import QuarantineRecord
 from work_data_hub.errors import WorkDataHubError
+from work_data_hub.io.identity_index import look_up
+from work_data_hub.io.identity_record import write_identity
 from work_data_hub.io.ledger import (
     begin_execution,
     finish_execution,
@@ -61,6 +65,13 @@ def peek_sent_back(
     with warehouse_errors(), closing(connect(url, application_name=f"wdh plan {domain}")) as connection:
         require_head(connection)
         return sent_back(connection, domain=domain, hashes=hashes, repeats=repeats)
+
+
+def peek_knowledge(url: str, keys: pd.DataFrame, *, searched_days: int) -> Knowledge:
+    """What the warehouse knows about the keys (kind, key) of companies, for a plan and for a load."""
+    with warehouse_errors(), closing(connect(url, application_name="wdh identity")) as connection:
+        require_head(connection)
+        return look_up(connection, keys, searched_days=searched_days)
 
 
 def check_references(url: str, rules: Sequence[Reference]) -> None:
@@ -123,9 +134,18 @@ class LoadSession:
         return found
 
     def load(
-        self, plan: LoadPlan, entry: LedgerEntry, *, metrics: Mapping[str, float], quarantine: QuarantineRecord
+        self,
+        plan: LoadPlan,
+        entry: LedgerEntry,
+        *,
+        metrics: Mapping[str, float],
+        quarantine: QuarantineRecord,
+        identity: IdentityRecord | None,
     ) -> tuple[int, LoadEffects]:
-        """Facts, references, ledger, metrics and the execution's success in one transaction; returns the load's id."""
+        """Facts, references, ledger, identity, metrics and the execution's success in one transaction.
+
+        Returns the load's id and what it did.
+        """
         table = {"schema": plan.domain.schema_and_table[0], "table": plan.domain.schema_and_table[1]}
         log.info("database.load.started", rows=len(plan.gold), **table)
         with self._transaction() as cursor:
@@ -135,6 +155,10 @@ class LoadSession:
             self._place.faults.reach("before_ledger")
             record_load(cursor, load_id, entry, effects.facts)
             record_quarantine(cursor, load_id, quarantine)
+            if identity is not None:
+                now = self._place.now()
+                told = write_identity(cursor, identity, table=plan.domain.table, load_id=load_id, now=now)
+                effects = replace(effects, identity=told)
             record_quality(cursor, self.execution_id, domain=entry.domain, metrics={**metrics, **figures(effects)})
             rows = (entry.rows_read, len(plan.gold), entry.rows_rejected)
             finish_execution(cursor, self.execution_id, rows=rows)

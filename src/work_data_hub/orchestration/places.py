@@ -5,8 +5,10 @@ import re
 from importlib import import_module
 from urllib.parse import urlsplit
 
+from work_data_hub.io.directory_access import directory_access, why_no_registry
 from work_data_hub.io.faults import Faults
 from work_data_hub.io.postmaster import has_data
+from work_data_hub.orchestration.registry_desk import RegistryDesk
 from work_data_hub.orchestration.requests import Workplace
 from work_data_hub.settings import Settings
 
@@ -21,6 +23,17 @@ def workplace(settings: Settings, *, execute: bool) -> Workplace:
         alias_salt=settings.alias_salt.get_secret_value(),
         actor=getpass.getuser(),
         faults=Faults.parse(settings.fault),
+        registry=registry_desk(settings),
+    )
+
+
+def registry_desk(settings: Settings) -> RegistryDesk:
+    """The company registry of the settings, or a desk that says why there is none."""
+    return RegistryDesk(
+        directory_access(settings),
+        why_not=why_no_registry(settings),
+        most_names=settings.eqc_sync_budget,
+        most_seconds=settings.eqc_run_seconds,
     )
 
 

@@ -13,6 +13,7 @@ from work_data_hub.domain.returned import Returned
 from work_data_hub.domain.spec import Domain
 from work_data_hub.errors import UsageError
 from work_data_hub.io.faults import NO_FAULTS, Faults
+from work_data_hub.orchestration.registry_desk import NO_REGISTRY, RegistryDesk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,7 @@ class FileRequest:
     lock_wait_seconds: float = 0.0
     rejects_folder: Path | None = None
     rework: Returned | None = None
+    asks_registry: bool = True
 
 
 def refuse_mode(domain: Domain, mode: LoadMode) -> None:
@@ -87,5 +89,6 @@ class Workplace:
     alias_salt: str
     actor: str
     faults: Faults = NO_FAULTS
+    registry: RegistryDesk = NO_REGISTRY
     today: Callable[[], date] = date.today
     now: Callable[[], datetime] = lambda: datetime.now(UTC)

@@ -26,7 +26,14 @@ STEPS: tuple[Step, ...] = (
     translate("机构代码", source="机构名称", using="branches", unknown="G00"),
     copy("客户名称", source="上报客户名称"),
     normalise_company("客户名称"),
-    identify_company("company_id", plan="年金计划号", customer="客户名称", existing="delivered_company_id"),
+    identify_company(
+        "company_id",
+        plan="年金计划号",
+        plan_type="计划类型",
+        customer="客户名称",
+        existing="delivered_company_id",
+        written="上报客户名称",
+    ),
     complete_plan("年金计划号", company="company_id", product_line="产品线代码", plan_type="计划类型"),
     fill_missing("年金计划号", by="计划类型", using="plan_defaults"),
 )

@@ -1,128 +1,88 @@
 """Which company a row belongs to: named matchers asked in order, the first answer counts."""
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Self
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from work_data_hub.domain.identity.names import normalise_name, normalise_names
-from work_data_hub.domain.identity.temporary import is_temporary, temporary_id
-from work_data_hub.domain.text import is_blank
-from work_data_hub.errors import ConfigError
+from work_data_hub.domain.identity.identified import (
+    COMPANY_ID,
+    CONFIDENCE,
+    DECISION,
+    EXCLUDED,
+    SOURCE,
+    TEMPORARY,
+    UNRESOLVED,
+    Identified,
+    IdentityColumns,
+)
+from work_data_hub.domain.identity.knowledge import IdentityBook, Knowledge, wanted
+from work_data_hub.domain.identity.matchers import MATCHERS, SAME_LOAD, Clues, Matcher, unsupported
+from work_data_hub.domain.identity.names import normalise_names
+from work_data_hub.domain.identity.written_ids import real_ids
 
-EXCLUDED_ENTRY = "__EMPTY__"
-"""How the override file writes that a name belongs to no company."""
-
-COMPANY_ID, SOURCE, CONFIDENCE = "company_id", "_identity_source", "_identity_confidence"
-EXCLUDED, UNRESOLVED = "excluded", "unresolved"
-
-_NOT_AN_ID = frozenset({"N", "0"})
-# Words such as 待查 stand where an id belongs; so does what only looks like a temporary id.
-_AN_ID = re.compile(r"(?!IN[A-Z0-9]{16}$)[A-Z0-9][A-Z0-9_-]*")
+SINGLE_PLAN = "单一计划"
 _NOT_A_CUSTOMER = "0"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdentityBook:
-    """What is known by hand: ids by plan code, ids by normalised name (None: excluded)."""
-
-    plan_overrides: Mapping[str, str]
-    name_overrides: Mapping[str, str | None]
-    salt: str = field(repr=False)
-
-    @classmethod
-    def from_entries(cls, *, plans: Mapping[str, str], names: Mapping[str, str], salt: str) -> Self:
-        """Return the book of the override files' entries, whose names are as people write them.
-
-        Raises ConfigError for a blank name, and for two names of one form with different ids.
-        """
-        by_form: dict[str, str | None] = {}
-        for name, entry in names.items():
-            form, company_id = normalise_name(name), None if entry == EXCLUDED_ENTRY else entry
-            if not form or by_form.setdefault(form, company_id) != company_id:
-                raise _ambiguous_entry(name, form)
-        return cls(plan_overrides=dict(plans), name_overrides=by_form, salt=salt)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matcher:
-    """One way to find a company.
-
-    `find` gets the keys still open (plan, name, existing; `string`, null where there is none)
-    and the book, and returns for the same index company_id and confidence: company_id null
-    where it has no answer, "" where its answer is that there is no company.
-    """
-
-    name: str
-    find: Callable[[pd.DataFrame, IdentityBook], pd.DataFrame]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Identified:
-    """Company, source and confidence of each row, and what is left to find out."""
-
-    frame: pd.DataFrame  # company_id, _identity_source, _identity_confidence
-    hits: dict[str, int]  # rows by source, every source named
-    unresolved_names: tuple[str, ...]  # normalised names behind temporary ids, sorted
-
-
-def _by_plan(keys: pd.DataFrame, book: IdentityBook) -> pd.DataFrame:
-    return _answers(keys["plan"].map(dict(book.plan_overrides)), confidence=1.0)
-
-
-def _by_name(keys: pd.DataFrame, book: IdentityBook) -> pd.DataFrame:
-    ids = {name: company_id or "" for name, company_id in book.name_overrides.items()}
-    return _answers(keys["name"].map(ids), confidence=1.0)
-
-
-def _by_existing_id(keys: pd.DataFrame, _book: IdentityBook) -> pd.DataFrame:
-    return _answers(keys["existing"], confidence=1.0)
-
-
-def _by_temporary_id(keys: pd.DataFrame, book: IdentityBook) -> pd.DataFrame:
-    ids = {name: temporary_id(name, salt=book.salt) for name in keys["name"].dropna().unique()}
-    return _answers(keys["name"].map(ids), confidence=0.0)
-
-
-MATCHERS = (
-    Matcher(name="plan_override", find=_by_plan),
-    Matcher(name="name_override", find=_by_name),
-    Matcher(name="existing_id", find=_by_existing_id),
-    Matcher(name="temporary_id", find=_by_temporary_id),
-)
-
-
 def identify(
-    rows: pd.DataFrame,
-    *,
-    book: IdentityBook,
-    plan: str | None,
-    customer: str,
-    existing: str | None,
-    matchers: tuple[Matcher, ...] = MATCHERS,
+    rows: pd.DataFrame, *, book: IdentityBook, columns: IdentityColumns, matchers: tuple[Matcher, ...] = MATCHERS
 ) -> Identified:
     """Return the company of each row, from the first matcher that answers.
 
-    Reads the named columns; the frame is aligned with the rows' index and nothing is dropped.
-    A row without a usable name that no override or existing id settles stays null, unresolved.
+    Reads the named columns; nothing is dropped. The warehouse is looked up once, for all keys together.
+    A row without a usable name that no other clue settles stays null, unresolved.
     """
     raw = pd.DataFrame(
-        {key: _column(rows, column) for key, column in (("plan", plan), ("name", customer), ("existing", existing))},
+        {
+            "plan": _column(rows, columns.plan),
+            "plan_type": _column(rows, columns.plan_type),
+            "name": _column(rows, columns.customer),
+            "existing": _column(rows, columns.existing),
+        }
     )
     first, members = _distinct(raw)
-    keys = _clean(raw.take(first))
-    answers = _ask(keys, book, matchers)
-    frame = answers.take(members).set_axis(rows.index)
-    counted = frame[SOURCE].value_counts().to_dict()
-    sources = dict.fromkeys([*(matcher.name for matcher in matchers), EXCLUDED, UNRESOLVED])
-    behind = keys.loc[answers[SOURCE].eq("temporary_id"), "name"]
+    keys = _clean(raw.take(first), no_plans=book.no_plans).assign(rows=np.bincount(members, minlength=len(first)))
     return Identified(
-        frame=frame,
-        hits={source: int(counted.get(source, 0)) for source in sources},
-        unresolved_names=tuple(sorted(behind.unique())),
+        keys=keys,
+        answers=_ask(keys, book, matchers),
+        members=members,
+        index=rows.index,
+        written=_column(rows, columns.written or columns.customer),
+        sources=tuple(dict.fromkeys((*(matcher.name for matcher in matchers), EXCLUDED, UNRESOLVED))),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """What one matcher says of a key on its own: the company, "" for none on purpose, None for no answer."""
+
+    matcher: str
+    says: str
+    company_id: str | None
+    confidence: float | None
+    entry_id: int | None
+    decides: bool = False
+
+
+def trace(row: pd.DataFrame, *, book: IdentityBook, columns: IdentityColumns) -> tuple[Trace, ...]:
+    """What each matcher, in order, says of a one-row frame; the first with an answer decides."""
+    decided = identify(row, book=book, columns=columns)
+    clues = Clues(book=book, known=_known(decided.keys, book), decided=decided.found())
+    told = [_traced(matcher, decided, clues) for matcher in dict.fromkeys(MATCHERS)]
+    first = next((one for one in told if one.company_id is not None), None)
+    return tuple(replace(one, decides=one is first) for one in told)
+
+
+def _traced(matcher: Matcher, decided: Identified, clues: Clues) -> Trace:
+    answer = _settled(matcher, decided.keys, clues).iloc[0]
+    found = None if pd.isna(answer[COMPANY_ID]) else str(answer[COMPANY_ID])
+    return Trace(
+        matcher=matcher.name,
+        says=matcher.says,
+        company_id=found,
+        confidence=None if found is None else float(answer["confidence"]),
+        entry_id=None if pd.isna(answer["entry_id"]) else int(answer["entry_id"]),
     )
 
 
@@ -141,64 +101,84 @@ def _distinct(raw: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return first, members
 
 
-def _clean(raw: pd.DataFrame) -> pd.DataFrame:
-    """Return plan, name and existing ready to match: stripped, normalised, null where blank."""
-    names = normalise_names(raw["name"])
+def _clean(raw: pd.DataFrame, *, no_plans: frozenset[str]) -> pd.DataFrame:
+    """Return plan, is_single, name and existing ready to match: stripped, normalised, null where blank."""
+    names, plans = normalise_names(raw["name"]), raw["plan"].str.strip()
     return pd.DataFrame(
         {
-            "plan": raw["plan"].str.strip(),
+            "plan": plans.mask(plans.isin([*no_plans, ""])),
+            "is_single": raw["plan_type"].str.strip().eq(SINGLE_PLAN).fillna(False).astype(bool),
             "name": names.mask(names.isin(["", _NOT_A_CUSTOMER])),
-            "existing": _real_ids(raw["existing"]),
+            "existing": real_ids(raw["existing"]),
         }
     ).reset_index(drop=True)
 
 
-def unusable_ids(written: pd.Series) -> pd.Series:
-    """Return which cells hold something that is neither an id, nor a temporary one, nor a placeholder."""
-    ids = _bare_ids(written.astype("string"))
-    wrong = [text for text in ids.dropna().unique() if not _means_no_id(text) and not _AN_ID.fullmatch(text)]
-    return ids.isin(wrong)
-
-
-def _real_ids(written: pd.Series) -> pd.Series:
-    """Return the ids in capitals, null for what is no id or only stands in for one."""
-    ids = _bare_ids(written)
-    real = {text: text for text in ids.dropna().unique() if not _means_no_id(text) and _AN_ID.fullmatch(text)}
-    return ids.map(real).astype("string")
-
-
-def _bare_ids(written: pd.Series) -> pd.Series:
-    """Return the cells in capitals and without white space."""
-    return written.str.replace(r"\s+", "", regex=True).str.upper()
-
-
-def _means_no_id(text: str) -> bool:
-    return is_blank(text) or text in _NOT_AN_ID or is_temporary(text)
+def _known(keys: pd.DataFrame, book: IdentityBook) -> Knowledge:
+    return book.look_up(wanted(keys))
 
 
 def _ask(keys: pd.DataFrame, book: IdentityBook, matchers: tuple[Matcher, ...]) -> pd.DataFrame:
-    """Return company_id, source and confidence of each key."""
-    decided = pd.DataFrame({COMPANY_ID: pd.NA, SOURCE: UNRESOLVED, CONFIDENCE: np.nan}, index=keys.index)
-    decided = decided.astype({COMPANY_ID: "string", SOURCE: "string"})
+    """Return company_id, source, confidence and entry_id of each key."""
+    decided = pd.DataFrame({COMPANY_ID: pd.NA, SOURCE: UNRESOLVED, CONFIDENCE: np.nan, "entry_id": pd.NA}, keys.index)
+    decided = decided.astype({COMPANY_ID: "string", SOURCE: "string", "entry_id": "Int64"})
+    known = _known(keys, book)
     for matcher in matchers:
-        answers = matcher.find(keys[decided[SOURCE].eq(UNRESOLVED)], book)
-        hits = answers[answers[COMPANY_ID].notna()]
-        excluded = hits[COMPANY_ID].eq("")
-        decided.loc[hits.index, COMPANY_ID] = hits[COMPANY_ID].mask(excluded)
-        decided.loc[hits.index, SOURCE] = np.where(excluded, EXCLUDED, matcher.name)
-        decided.loc[hits.index, CONFIDENCE] = hits["confidence"]
+        if matcher.name == TEMPORARY:
+            _take_back(keys, decided, Clues(book=book, known=known, decided=keys.join(decided)))
+        while _one_round(matcher, keys, decided, Clues(book=book, known=known, decided=keys.join(decided))):
+            # Only what this load teaches can teach more; every other matcher has said all it knows.
+            if matcher is not SAME_LOAD:
+                break
     return decided
 
 
-def _answers(ids: pd.Series, *, confidence: float) -> pd.DataFrame:
-    return pd.DataFrame({COMPANY_ID: ids.astype("string"), "confidence": confidence})
+def _take_back(keys: pd.DataFrame, decided: pd.DataFrame, clues: Clues) -> None:
+    """Open again what rows of this load taught each other and then contradicted, until the rest agrees."""
+    while clues.decided[SOURCE].eq(SAME_LOAD.name).any() and (wrong := unsupported(clues)).any():
+        for column, nothing in ((COMPANY_ID, pd.NA), (SOURCE, UNRESOLVED), (CONFIDENCE, np.nan)):
+            decided[column] = decided[column].mask(wrong, nothing)
+        clues = replace(clues, decided=keys.join(decided))
 
 
-def _ambiguous_entry(name: str, form: str) -> ConfigError:
-    return ConfigError(
-        "an override by name cannot be used",
-        field=name,
-        input_data=form,
-        rule="one id for each normalised name, no blank names",
-        hint="keep one entry for this name in company_id_overrides_name.yml",
+def _one_round(matcher: Matcher, keys: pd.DataFrame, decided: pd.DataFrame, clues: Clues) -> bool:
+    """Enter the matcher's answers for open keys into `decided`; says whether there were any."""
+    still_open = keys[decided[SOURCE].eq(UNRESOLVED)]
+    if still_open.empty:
+        return False
+    answers = _settled(matcher, still_open, clues)
+    hits = answers[answers[COMPANY_ID].notna()]
+    excluded = hits[COMPANY_ID].eq("")
+    decided.loc[hits.index, COMPANY_ID] = hits[COMPANY_ID].mask(excluded)
+    decided.loc[hits.index, SOURCE] = np.where(excluded, EXCLUDED, hits["source"])
+    decided.loc[hits.index, CONFIDENCE] = hits["confidence"]
+    decided.loc[hits.index, "entry_id"] = hits["entry_id"]
+    return len(hits) > 0
+
+
+def _settled(matcher: Matcher, keys: pd.DataFrame, clues: Clues) -> pd.DataFrame:
+    """The matcher's answers with merged companies replaced, and without what people ruled out."""
+    answers = matcher.find(keys, clues).assign(source=matcher.name)
+    decisions = clues.known.decisions
+    if decisions.empty or answers.empty:
+        return answers
+    merged = answers[COMPANY_ID].map(clues.known.aliases()).astype("string")
+    company = merged.fillna(answers[COMPANY_ID])
+    # Ruled out is the company that answered as well as the one it has become.
+    ruled_out = _ruled_out(keys, answers[COMPANY_ID], decisions) | _ruled_out(keys, company, decisions)
+    answers["source"] = np.where(merged.notna(), DECISION, answers["source"])
+    answers["entry_id"] = answers["entry_id"].mask(merged.notna() | ruled_out)
+    return answers.assign(**{COMPANY_ID: company.mask(ruled_out)})
+
+
+def _ruled_out(keys: pd.DataFrame, companies: pd.Series, decisions: pd.DataFrame) -> pd.Series:
+    """Which answers somebody has said that the name, or the name within the plan, is not."""
+    made = decisions[decisions["to_company"].isna() & decisions["from_company"].notna()]
+    if made.empty:
+        return pd.Series(False, index=keys.index)
+    pairs = set(zip(made["name"], made["plan"].fillna(""), made["from_company"], strict=True))
+    anywhere = zip(keys["name"], [""] * len(keys), companies, strict=True)
+    in_plan = zip(keys["name"], keys["plan"].fillna(""), companies, strict=True)
+    return pd.Series(
+        [one in pairs or other in pairs for one, other in zip(anywhere, in_plan, strict=True)], index=keys.index
     )
