@@ -157,7 +157,7 @@ def test_undoing_a_decision_takes_nothing_back_that_it_did_not_do(ledger: Ledger
     ledger.undo(number)
     ledger.apply()
 
-    assert ledger.companies() == [T, B]
+    assert [row[:2] for row in sources(ledger)] == [(T, "temporary_id"), (B, "index_customer_name")]
 
 
 def test_rows_loaded_since_go_where_they_would_be_without_the_undone_decision(ledger: Ledger) -> None:

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from openpyxl import load_workbook
 
+from work_data_hub.cli.demo_identity import show_identity
 from work_data_hub.cli.doors import open_door
 from work_data_hub.cli.etl_run import run_domain
 from work_data_hub.cli.render import Progress, render_report
@@ -39,6 +40,8 @@ def run_demo(*, rows: int, folder: Path | None, keep: bool) -> int:
     started = time.perf_counter()
     with _embedded(settings, keep=keep):
         shown = _scenes(settings, rows=rows)
+        _say(f"{len(shown) + 1} who are these companies: wdh identity queue --drain, wdh identity apply")
+        show_identity(settings, workplace(settings, execute=True))
     _say("what happened")
     print("\n".join(number_lines([_TITLES, *(_row(name, report) for name, report in shown)])))
     _next_steps(settings, seconds=time.perf_counter() - started)
@@ -133,7 +136,7 @@ def _demo_settings(settings: Settings, folder: Path | None) -> Settings:
     home = (folder or settings.home / "demo").resolve()
     home.mkdir(parents=True, exist_ok=True)
     config = settings.config_dir if settings.config_dir.is_dir() else schema_folder().parent.parent / "config"
-    ours = {"home": home, "data_root": home / "data", "dagster_home": None, "config_dir": config}
+    ours = {"home": home, "data_root": home / "data", "dagster_home": None, "config_dir": config, "eqc_enabled": False}
     return settings.model_copy(update=ours)
 
 
@@ -165,6 +168,7 @@ def _next_steps(settings: Settings, *, seconds: float) -> None:
         f"\ndone in {seconds:.0f} s. Try next:\n"
         f"  {home} ./wdh etl --all-domains --period {MONTH}\n"
         f"  {home} ./wdh rejects\n"
+        f"  {home} ./wdh identity unknown\n"
         f"  {home} ./wdh db shell\n"
         f"  {home} ./wdh dagster dev      # the runs above, on http://127.0.0.1:3000\n"
         f"  ./wdh rule WDH-V201           # why a cell was rejected\n"

@@ -29,7 +29,7 @@ def run_apply(*, execute: bool, lock_wait_seconds: float, report: str, debug: bo
     if report == "json":
         print(json.dumps(done.as_json(), ensure_ascii=False, indent=2))
     elif not done.error:
-        print("\n".join(_lines(done)))
+        print("\n".join(apply_lines(done)))
     if done.error:
         complain(done.error)
     return done.error.exit_code if done.error else 0
@@ -48,12 +48,13 @@ def _applied(request: ApplyRequest, settings: Settings) -> ApplyReport:
     return replace(done, database=database, seconds=time.perf_counter() - started)
 
 
-def _lines(done: ApplyReport) -> Iterator[str]:
+def apply_lines(done: ApplyReport, *, most: int = SHOWN) -> Iterator[str]:
+    """The report as people read it, at most so many groups of rows shown."""
     yield headline(done.database, execute=done.mode == "execute")
     if done.status == "unchanged":
         yield f"nothing to apply: {done.rows_examined:,} rows examined, each stands where it belongs"
         return
-    yield from _groups(done)
+    yield from _groups(done, most=most)
     titles = (
         ["table", "delete", "insert", "update"] if done.mode == "plan" else ["table", "deleted", "inserted", "updated"]
     )
@@ -64,13 +65,13 @@ def _lines(done: ApplyReport) -> Iterator[str]:
     yield _next(done)
 
 
-def _groups(done: ApplyReport) -> Iterator[str]:
-    shown = done.changes[:SHOWN]
+def _groups(done: ApplyReport, *, most: int) -> Iterator[str]:
+    shown = done.changes[:most]
     if shown:
         titles = ["name", "plan", "from", "to", "by", "rows", "money"]
         yield from table_lines([titles, *map(_cells, shown)])
-    if len(done.changes) > SHOWN:
-        rest = done.changes[SHOWN:]
+    if len(done.changes) > most:
+        rest = done.changes[most:]
         yield f"  … and {len(rest):,} more with {sum(c.rows for c in rest):,} rows (--report json shows all)"
 
 

@@ -106,7 +106,8 @@ class RegistryClient:
 
     def _remark(self) -> str:
         if self._desk.why_not:
-            return f"the company registry was not asked, or no more: {self._desk.why_not}"
+            verb = "is not asked any more" if self.answers or self._failed else "was not asked"
+            return f"the company registry {verb}: {self._desk.why_not}; unknown names wait in the queue"
         if self._not_asked:
             return f"{self._not_asked} names were left to the queue: one load asks at most {self._desk.most_names}"
         return ""
