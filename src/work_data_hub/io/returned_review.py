@@ -8,9 +8,8 @@ from typing import Any
 import pandas as pd
 
 from work_data_hub.domain.bronze import SOURCE_ROW, Bronze
-from work_data_hub.domain.source import SheetChoice
-from work_data_hub.errors import HeadingsMissing, NoDataRows, SheetMissing, UnreadableWorkbook
-from work_data_hub.io.readers import read_sheet
+from work_data_hub.errors import NoDataRows, SheetMissing, UnreadableWorkbook
+from work_data_hub.io.form_sheets import facts_lines, read_form_sheet
 from work_data_hub.io.review_form import (
     AGAIN,
     ANSWERS,
@@ -80,7 +79,7 @@ def read_review(path: Path) -> ReturnedReview:
     """
     facts = _facts(path)
     try:
-        came = _read(path, SHEET, {HEADINGS[name]: name for name in TAKEN_BACK})
+        came = read_form_sheet(path, SHEET, {HEADINGS[name]: name for name in TAKEN_BACK}, again=AGAIN)
     except NoDataRows:
         return ReturnedReview(path=str(path.absolute()), facts=facts, answers=(), left_open=0)
     except SheetMissing as error:
@@ -96,33 +95,12 @@ def read_review(path: Path) -> ReturnedReview:
 
 def _facts(path: Path) -> ReviewFacts:
     try:
-        lines = _read(path, FACTS, {"name": "name", "value": "value"}).frame
+        return read_facts(facts_lines(path, FACTS, again=AGAIN), label=path.name)
     except (SheetMissing, NoDataRows) as error:
         raise UnreadableWorkbook(
             "this is not a review workbook of wdh, or its hidden sheet is gone",
             file=path.name,
             hint="give the .xlsx that `wdh identity review --xlsx` wrote, saved as .xlsx",
-        ) from error
-    return read_facts(list(zip(lines["name"], lines["value"], strict=True)), label=path.name)
-
-
-def _read(path: Path, sheet: str, headings: Mapping[str, str]) -> Bronze:
-    try:
-        return read_sheet(
-            path,
-            sheet=SheetChoice(names=(sheet,)),
-            headings=headings,
-            required=list(headings.values()),
-            numbers=(),
-            file_label=path.name,
-        )
-    except HeadingsMissing as error:
-        raise HeadingsMissing(
-            error.message,
-            file=path.name,
-            sheet=sheet,
-            field=error.field,
-            hint=f"undo the change of headings, or {AGAIN}",
         ) from error
 
 

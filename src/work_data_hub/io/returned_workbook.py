@@ -1,6 +1,6 @@
 """A rejects workbook that came back: what its owner changed, found by comparing cells, told apart by provenance."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +10,9 @@ from work_data_hub.domain.bronze import SOURCE_ROW, Bronze
 from work_data_hub.domain.corrections import ROW
 from work_data_hub.domain.moved_rows import moved_rows
 from work_data_hub.domain.returned import Returned, RunFacts
-from work_data_hub.domain.source import SheetChoice
 from work_data_hub.domain.spec import Domain
-from work_data_hub.errors import HeadingsMissing, NoDataRows, SheetMissing, UnreadableWorkbook
-from work_data_hub.io.readers import read_sheet
+from work_data_hub.errors import NoDataRows, SheetMissing, UnreadableWorkbook
+from work_data_hub.io.form_sheets import facts_lines, read_form_sheet
 from work_data_hub.io.rejects_form import (
     FACTS,
     HEADINGS,
@@ -59,36 +58,12 @@ def read_returned(path: Path, *, domains: Mapping[str, Domain]) -> Returned:
 
 def _facts(path: Path) -> tuple[RunFacts, tuple[SheetForm, ...]]:
     try:
-        lines = _read(path, FACTS, {"name": "name", "value": "value"}, numbers=()).frame
+        return read_facts(facts_lines(path, FACTS, again=_AGAIN), label=path.name)
     except (SheetMissing, NoDataRows) as error:
         raise UnreadableWorkbook(
             "this is not a rejects workbook of wdh, or its hidden sheets are gone",
             file=path.name,
             hint="give the .xlsx that a run wrote (rejects_path in its report), saved as .xlsx",
-        ) from error
-    return read_facts(list(zip(lines["name"], lines["value"], strict=True)), label=path.name)
-
-
-def _read(
-    path: Path, sheet: str, headings: Mapping[str, str], *, numbers: Collection[str], others: Sequence[str] = ()
-) -> Bronze:
-    """The sheet with these headings, all of them required, and with those of `others` that it has."""
-    try:
-        return read_sheet(
-            path,
-            sheet=SheetChoice(names=(sheet,)),
-            headings={**headings, **{heading: OTHER + heading for heading in others}},
-            required=list(headings.values()),
-            numbers=numbers,
-            file_label=path.name,
-        )
-    except HeadingsMissing as error:
-        raise HeadingsMissing(
-            error.message,
-            file=path.name,
-            sheet=sheet,
-            field=error.field,
-            hint=f"undo the change of headings, or {_AGAIN}",
         ) from error
 
 
@@ -98,9 +73,15 @@ def _sheet(path: Path, form: SheetForm, domain: Domain) -> ReturnedSheet:
     cells = {heading: name for name, heading in form.headings.items()}
     places = {HEADINGS[name]: name for name in PLACE}
     answers = {HEADINGS[name]: name for name in (STATUS, REASONS_HERE)}
+    others = {heading: OTHER + heading for heading in form.others}
     try:
-        sent = _read(
-            path, form.cells_title, cells | places | {MARKED_HEADING: MARKED}, numbers=numbers, others=form.others
+        sent = read_form_sheet(
+            path,
+            form.cells_title,
+            cells | places | {MARKED_HEADING: MARKED},
+            again=_AGAIN,
+            numbers=numbers,
+            others=others,
         )
     except (SheetMissing, NoDataRows) as error:
         raise UnreadableWorkbook(
@@ -108,7 +89,7 @@ def _sheet(path: Path, form: SheetForm, domain: Domain) -> ReturnedSheet:
         ) from error
     before = _placed(sent, names)
     try:
-        came = _read(path, form.title, cells | places | answers, numbers=numbers, others=form.others)
+        came = read_form_sheet(path, form.title, cells | places | answers, again=_AGAIN, numbers=numbers, others=others)
     except NoDataRows:
         return ReturnedSheet(form=form, before=before, after=_nothing_back(before))
     except SheetMissing as error:

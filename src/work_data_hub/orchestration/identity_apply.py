@@ -2,31 +2,28 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from uuid import UUID, uuid4
 
-import psycopg2
-
 from work_data_hub.domain.identity.repointing_report import ApplyReport, TableSum, company_changes
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.spec import Domain
-from work_data_hub.errors import UsageError, WarehouseError, WorkDataHubError
+from work_data_hub.errors import UsageError, WarehouseError
 from work_data_hub.io.apply_record import ApplyEntry, record_apply, record_changes
 from work_data_hub.io.code_version import code_version
 from work_data_hub.io.company_changes import create_stage, goes, refuse_difference, stage_changes, update_facts
 from work_data_hub.io.company_holders import drop_contracts, drop_customers, move_customers, update_values
 from work_data_hub.io.company_references import TouchedKeys, note_touched_keys
 from work_data_hub.io.config_files import config_version
-from work_data_hub.io.ledger import begin_execution, finish_execution, next_load_id
+from work_data_hub.io.ledger import finish_execution, next_load_id
 from work_data_hub.io.locks import take_load_lock
 from work_data_hub.io.postgres import Connection, Cursor, connect, read_only, transaction, warehouse_errors
 from work_data_hub.io.reference_rows import create_reference_stages, stage_references, write_references
 from work_data_hub.io.schema_head import require_head
-from work_data_hub.log import get_logger, redact_text
+from work_data_hub.log import get_logger
 from work_data_hub.orchestration.identity_repointing import (
     FactChanges,
     OtherChanges,
@@ -38,6 +35,7 @@ from work_data_hub.orchestration.identity_repointing import (
     sums_of,
     table_effects,
 )
+from work_data_hub.orchestration.recorded_runs import recorded
 from work_data_hub.orchestration.requests import Workplace
 
 log = get_logger(__name__)
@@ -127,7 +125,7 @@ class _Apply:
             self._place.faults.reach("after_lock")
             if not table_effects(facts, others, {}):
                 return _report(self._request, facts, others)
-            with _recorded(connection, self._execution_id), warehouse_errors():
+            with recorded(connection, self._execution_id, pipeline_name=PIPELINE), warehouse_errors():
                 self._place.faults.reach("after_running")
                 with transaction(connection), connection.cursor() as cursor:
                     done = self._write(cursor, facts)
@@ -246,26 +244,3 @@ def _report(
         if left
         else (),
     )
-
-
-@contextmanager
-def _recorded(connection: Connection, execution_id: UUID) -> Iterator[None]:
-    """Note that the apply runs, and where it fails, why; its success is noted in its own transaction."""
-    with transaction(connection), connection.cursor() as cursor:
-        begin_execution(cursor, execution_id, pipeline_name=PIPELINE, input_file=None)
-    try:
-        yield
-    except BaseException as error:
-        _note_failure(connection, execution_id, error)
-        raise
-
-
-def _note_failure(connection: Connection, execution_id: UUID, error: BaseException) -> None:
-    """A database that is gone keeps the record `running` until the next apply closes it."""
-    text = redact_text(str(error)) if isinstance(error, WorkDataHubError) else type(error).__name__
-    log.info("identity.apply.failed", execution_id=str(execution_id), error_type=type(error).__name__)
-    try:
-        with transaction(connection), connection.cursor() as cursor:
-            finish_execution(cursor, execution_id, rows=(0, 0, 0), error=text)
-    except (psycopg2.OperationalError, psycopg2.InterfaceError):
-        return

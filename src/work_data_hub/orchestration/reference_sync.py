@@ -1,13 +1,10 @@
 """Reference tables brought to what their sources say: a plan that writes nothing, or all of them in one transaction."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID, uuid4
-
-import psycopg2
 
 from work_data_hub.domain.reference_sync import (
     LegacySource,
@@ -19,7 +16,7 @@ from work_data_hub.domain.reference_sync import (
 )
 from work_data_hub.domain.sync_rows import FittedRows, SourceRows, TargetTable, check_target, fit
 from work_data_hub.errors import UsageError, WorkDataHubError
-from work_data_hub.io.ledger import begin_execution, finish_execution
+from work_data_hub.io.ledger import finish_execution
 from work_data_hub.io.legacy_source import LegacyDatabase, legacy_database, read_legacy_rows
 from work_data_hub.io.locks import take_load_lock
 from work_data_hub.io.postgres import Connection, connect, read_only, transaction, warehouse_errors
@@ -28,7 +25,8 @@ from work_data_hub.io.reference_sync import count_sync, create_sync_stage, targe
 from work_data_hub.io.schema_head import require_head
 from work_data_hub.io.sync_jobs import SYNC_FILE, load_sync_jobs
 from work_data_hub.io.sync_state import read_state, save_state
-from work_data_hub.log import get_logger, redact_text
+from work_data_hub.log import get_logger
+from work_data_hub.orchestration.recorded_runs import recorded
 from work_data_hub.orchestration.requests import Workplace
 
 log = get_logger(__name__)
@@ -103,7 +101,7 @@ def _execute(jobs: tuple[SyncJob, ...], request: SyncRequest, place: Workplace, 
         take_load_lock(connection, domain="reference", period="sync", wait_seconds=request.lock_wait_seconds)
         place.faults.reach("after_lock")
         sources = ", ".join(str(job.source) for job in jobs)
-        with _recorded(connection, execution_id, sources=sources), warehouse_errors():
+        with recorded(connection, execution_id, pipeline_name=PIPELINE, sources=sources), warehouse_errors():
             place.faults.reach("after_running")
             ready = _read_all(connection, jobs, request, place.config_dir)
             return _write_all(connection, ready, execution_id, request=request, place=place)
@@ -161,29 +159,6 @@ def _rows(job: SyncJob, legacy: LegacyDatabase | None, config_dir: Path, mark: d
             raise WorkDataHubError("the legacy database is not open", operation=f"sync {job.name}")
         return read_legacy_rows(legacy, job, job.source, mark=mark)
     return read_reference_file(config_dir, job, job.source)
-
-
-@contextmanager
-def _recorded(connection: Connection, execution_id: UUID, *, sources: str) -> Iterator[None]:
-    """Note that the sync runs, and where it fails, why; its success is noted in its own transaction."""
-    with transaction(connection), connection.cursor() as cursor:
-        begin_execution(cursor, execution_id, pipeline_name=PIPELINE, input_file=sources)
-    try:
-        yield
-    except BaseException as error:
-        _note_failure(connection, execution_id, error)
-        raise
-
-
-def _note_failure(connection: Connection, execution_id: UUID, error: BaseException) -> None:
-    """A database that is gone keeps the record `running` until the next sync closes it."""
-    text = redact_text(str(error)) if isinstance(error, WorkDataHubError) else type(error).__name__
-    log.info("reference.failed", execution_id=str(execution_id), error_type=type(error).__name__)
-    try:
-        with transaction(connection), connection.cursor() as cursor:
-            finish_execution(cursor, execution_id, rows=(0, 0, 0), error=text)
-    except (psycopg2.OperationalError, psycopg2.InterfaceError):
-        return
 
 
 def _counts(effect: SyncEffect) -> dict[str, object]:
