@@ -100,9 +100,7 @@ def test_a_term_without_an_end_has_no_end_date() -> None:
     assert business(end_date="长期") == (None, "null_input")
 
 
-@pytest.mark.parametrize(
-    ("written", "day"), [("1985年3月1日", date(1985, 3, 1)), ("9999-12-31", date(9999, 12, 31))]
-)
+@pytest.mark.parametrize(("written", "day"), [("1985年3月1日", date(1985, 3, 1)), ("9999-12-31", date(9999, 12, 31))])
 def test_companies_are_older_and_last_longer_than_facts(written: str, day: date) -> None:
     assert business(start_date=written) == (day, "cleansed")
 
