@@ -191,6 +191,7 @@ def test_staging_and_prod_refuse_what_only_dev_may(
         ({"WDH_EQC_TOKEN": f"{CANARY} {CANARY}"}, "WDH_EQC_TOKEN"),
         ({"WDH_EQC_TOKEN": f"令牌{CANARY}"}, "WDH_EQC_TOKEN"),
         ({"WDH_EQC_TOKEN": " "}, "WDH_EQC_TOKEN"),
+        ({"WDH_EQC_TOKEN": CANARY[:7]}, "WDH_EQC_TOKEN"),
         ({"WDH_EQC_TIMEOUT": "0"}, "WDH_EQC_TIMEOUT"),
         ({"WDH_EQC_TIMEOUT": "nan"}, "WDH_EQC_TIMEOUT"),
         ({"WDH_EQC_RATE_LIMIT": "0"}, "WDH_EQC_RATE_LIMIT"),
@@ -277,6 +278,14 @@ def test_the_legacy_password_is_a_secret(given: Given) -> None:
     assert CANARY not in f"{settings} {settings!r} {settings.model_dump()}"
 
 
+def test_a_token_under_eight_characters_is_refused_unseen(given: Given) -> None:
+    with pytest.raises(ConfigError, match="under 8 characters") as raised:
+        given({"WDH_EQC_TOKEN": " Qz7#Kx9 "}).read()
+
+    assert "Qz7" not in f"{raised.value} {raised.value!r} {vars(raised.value)}"
+    assert given({"WDH_EQC_TOKEN": "Qz7#Kx9!"}).read().eqc_token == SecretStr("Qz7#Kx9!")
+
+
 def test_the_registry_s_token_is_a_secret_without_the_blanks_around_it(given: Given) -> None:
     settings = given({"WDH_EQC_TOKEN": f" {CANARY}\t"}).read()
 
@@ -310,7 +319,7 @@ def test_the_registry_s_limits_have_defaults(given: Given) -> None:
 
     assert (settings.eqc_base_url, settings.eqc_token, settings.eqc_enabled) == (None, None, True)
     assert (settings.eqc_timeout_seconds, settings.eqc_retry_max, settings.eqc_rate_limit) == (30, 3, 10)
-    assert (settings.eqc_rate_limit_window_seconds, settings.eqc_sync_budget, settings.eqc_run_seconds) == (60, 500, 60)
+    assert (settings.eqc_rate_limit_window_seconds, settings.eqc_sync_budget, settings.eqc_run_seconds) == (60, 500, 90)
     assert (settings.eqc_freshness_days, settings.eqc_refresh_batch_size) == (90, 100)
     assert settings.eqc_refresh_requests_per_second == 1
 

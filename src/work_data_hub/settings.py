@@ -79,10 +79,10 @@ def _registry_url(url: str) -> str:
 
 
 def _token(secret: SecretStr) -> SecretStr:
-    """The token without blanks around it; raise ValueError, without the token, where no header can carry it."""
+    """The token without blanks around it; raise ValueError, without the token, where it is none."""
     text = secret.get_secret_value().strip()
-    if not re.fullmatch("[!-~]+", text):
-        raise ValueError("is not a token: it is blank or holds signs that no token has; copy it again")
+    if not re.fullmatch("[!-~]{8,}", text):
+        raise ValueError("is not a token: it is blank, under 8 characters or holds signs no token has; copy it again")
     return SecretStr(text)
 
 
@@ -203,7 +203,7 @@ class Settings(BaseSettings):
         default=500, ge=0, validation_alias="WDH_EQC_SYNC_BUDGET", description="Most distinct names one load may ask."
     )
     eqc_run_seconds: float = Field(
-        default=60, ge=0, le=86_400, validation_alias="WDH_EQC_RUN_SECONDS", description="Most seconds one load asks."
+        default=90, ge=0, le=86_400, validation_alias="WDH_EQC_RUN_SECONDS", description="Most seconds one load asks."
     )
     eqc_freshness_days: Count = Field(
         default=90, validation_alias="WDH_EQC_DATA_FRESHNESS_THRESHOLD_DAYS", description="Older answers are stale."

@@ -33,7 +33,6 @@ def best_id(found: SearchAnswer) -> str | None:
 @pytest.mark.parametrize(
     ("match_type", "confidence", "outcome"),
     [
-        (EXACT, 1.0, "accepted"),
         (FUZZY, 0.8, "review"),
         (PINYIN, 0.6, "review"),
         ("别的", 0.7, "review"),
@@ -85,7 +84,28 @@ def test_between_two_companies_equally_sure_a_person_decides(accept_from: float,
 
 
 def test_one_company_listed_twice_is_no_doubt() -> None:
-    assert answer(item(match_type=EXACT), item(match_type=EXACT)).outcome == "accepted"
+    twice = answer(*[item(match_type=EXACT, company_former_name=NAME)] * 2)
+
+    assert (twice.confidence, twice.outcome) == (0.9, "accepted")
+
+
+@pytest.mark.parametrize(("accept_from", "confidence"), [(0.9, 0.89), (1.0, 0.99)])
+def test_a_match_of_the_full_name_that_has_another_name_is_for_a_person(accept_from: float, confidence: float) -> None:
+    found = answer(item(match_type=EXACT, company_former_name="恒泰厂"), accept_from=accept_from)
+
+    assert (best_id(found), found.confidence, found.outcome) == ("600000001", confidence, "review")
+
+
+def test_a_match_of_the_full_name_is_certain() -> None:
+    found = answer(item("600000002", match_type=EXACT), item(name=f"{NAME} ", match_type=EXACT))
+
+    assert (best_id(found), found.confidence, found.outcome) == ("600000001", 1.0, "accepted")
+
+
+def test_two_companies_of_one_full_name_are_worth_the_match_at_most_below_acceptance() -> None:
+    found = answer(item("600000001", name=NAME, match_type=EXACT), item("600000002", name=NAME, match_type=EXACT))
+
+    assert ([one.confidence for one in found.candidates], found.confidence) == ([1.0, 1.0], 0.89)
 
 
 def test_doubt_does_not_raise_a_weak_match() -> None:
@@ -138,7 +158,15 @@ def test_confidence_is_never_rounded_up() -> None:
         item("INABCDEFGHIJKLMNOP"),
         item(True),
         item([1]),
-        item("6" * 101),
+        item("6" * 51),
+        item("000"),
+        item("UNKNOWN"),
+        item("6000\x0000001"),
+        item("600000001\x00"),
+        item("\x1f600000001"),
+        item("6000\ufffd00001"),
+        item("ſ600000001"),
+        item("6000\x0000001", id="600000001"),
         item(name=None),
         item(name="  "),
         item(name="-"),
@@ -150,6 +178,10 @@ def test_a_candidate_without_usable_id_or_name_is_ignored_and_counted(wrong: dic
     found = answer(wrong, item("600000002"))
 
     assert ([one.company_id for one in found.candidates], found.ignored) == (["600000002"], 1)
+
+
+def test_an_id_of_fifty_characters_with_blanks_around_it_is_one() -> None:
+    assert best_id(answer(item(f" \u3000c{'6' * 49}\n"))) == f"C{'6' * 49}"
 
 
 def test_numbers_are_ids_too() -> None:

@@ -1,10 +1,11 @@
 """The registry's client, over real HTTP against the simulated registry: answers, faults, bounds and secrets."""
 
+import json
 import logging
 import socket
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Event, Thread
@@ -339,8 +340,52 @@ def test_the_rate_limit_ends_the_asking_where_its_wait_is_past_the_deadline(
         found = directory.look_up(NAME, rules=RULES)
         assert found.company is not None
         assert (found.company.detail is None, found.company.labels) == (False, None)
-        assert "used up" in failed(lambda: directory.search(NAME)).message
+        assert "the rate limit leaves no time" in failed(lambda: directory.search(NAME)).message
     assert (simulator.count(), slept) == (2, [])
+
+
+def test_a_name_that_the_rate_limit_has_no_turn_for_was_not_asked(
+    simulator: Simulator, access: DirectoryAccess, slept: list[float]
+) -> None:
+    slow = replace(access, rate_limit=2, rate_window_seconds=60)
+    with CompanyDirectory(slow, deadline_seconds=30, timing=hurried(slept)) as directory:
+        asked = 0
+        while directory.is_available:
+            before = directory.counts.names
+            with suppress(DirectoryError):
+                directory.look_up(NAME, rules=RULES, with_details=False)
+            asked += directory.counts.names > before
+        failed(lambda: directory.search(NAME))
+
+        assert (asked, directory.counts.names, directory.counts.failures) == (2, 2, 0)
+        assert directory.reason == "the rate limit leaves no time for more names within WDH_EQC_RUN_SECONDS"
+    assert (simulator.count(), slept) == (2, [])
+
+
+def test_a_name_whose_repeat_has_no_turn_was_asked(
+    simulator: Simulator, access: DirectoryAccess, slept: list[float]
+) -> None:
+    simulator.fail("503")
+    slow = replace(access, rate_limit=1, rate_window_seconds=60)
+    with CompanyDirectory(slow, deadline_seconds=30, timing=hurried(slept)) as directory:
+        failed(lambda: directory.search(NAME))
+
+        assert (directory.is_available, directory.counts.names) == (False, 1)
+
+
+def test_a_turn_within_the_deadline_is_waited_for(simulator: Simulator, access: DirectoryAccess) -> None:
+    clock = [1000.0]
+
+    def sleep(seconds: float) -> None:
+        clock[0] += seconds
+
+    slow, timing = replace(access, rate_limit=2), Timing(clock=lambda: clock[0], sleep=sleep)
+    with CompanyDirectory(slow, deadline_seconds=Settings().eqc_run_seconds, timing=timing) as directory:
+        for _ in range(4):
+            directory.search(NAME)
+        failed(lambda: directory.search(NAME))
+
+        assert (directory.is_available, directory.counts.names, simulator.count()) == (False, 4, 4)
 
 
 def test_every_call_counts_for_the_rate_limit(simulator: Simulator, access: DirectoryAccess) -> None:
@@ -427,6 +472,30 @@ def test_an_answer_that_repeats_the_token_is_kept_without_it(access: DirectoryAc
 
     assert CANARY not in repr(found)
     assert found.candidates[0].raw["echo"] == "[REDACTED]"
+
+
+def test_a_token_that_is_repeated_escaped_is_not_kept_either(access: DirectoryAccess) -> None:
+    echo = CANARY.replace("c", r"\u0063").replace("/", r"\/")
+    body = f'{{"list": [{{"companyId": "600000001", "name": "恒泰", "{echo}": ["x {echo}"]}}]}}'
+    with answering(body) as url, CompanyDirectory(replace(access, base_url=url)) as directory:
+        found = directory.search(NAME)
+
+    assert CANARY not in repr(found)
+    assert found.candidates[0].raw["[REDACTED]"] == ["[REDACTED]"]
+
+
+@pytest.mark.parametrize("error", ["Invalid token {}", "{} has expired", {"sent": "{}"}])
+def test_an_error_that_repeats_the_token_is_a_refusal(access: DirectoryAccess, error: Any) -> None:
+    body = json.dumps({"error": error}).replace("{}", CANARY)
+    with answering(body) as url, CompanyDirectory(replace(access, base_url=url)) as directory:
+        assert isinstance(failed(lambda: directory.search(NAME)), RegistryRefused)
+
+
+def test_an_id_cut_by_what_cannot_be_stored_is_no_other_s(access: DirectoryAccess) -> None:
+    items = [{"companyId": written, "name": "恒泰"} for written in ("6000\x0000001", "6000\ud80000001")]
+    with answering(json.dumps({"list": items})) as url, CompanyDirectory(replace(access, base_url=url)) as directory:
+        assert directory.search(NAME).candidates == ()
+        assert directory.counts.candidates_ignored == 2
 
 
 def test_a_redirect_is_not_followed(

@@ -85,6 +85,25 @@ def test_without_files_nothing_is_settled(tmp_path: Path) -> None:
     assert overrides(tmp_path, plans="{}") == Overrides()
 
 
+@pytest.mark.parametrize("kind", ["plan", "name"])
+def test_entries_that_hold_nothing_are_refused(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(ConfigError, match=rf"company_id_overrides_{kind}\.yml") as refused:
+        overrides(tmp_path, **{f"{kind}s": "# FP9: later"})
+
+    assert (refused.value.field, "entries: {}" in str(refused.value)) == ("entries", True)
+
+
+def test_a_plan_that_stands_for_none_has_no_override(tmp_path: Path) -> None:
+    (tmp_path / "mappings").mkdir()
+    (tmp_path / "mappings" / "plan_defaults.yml").write_text("version: 1\nentries: {集合计划: AN001}", encoding="utf-8")
+
+    with pytest.raises(ConfigError, match=r"company_id_overrides_plan\.yml") as refused:
+        overrides(tmp_path, plans=f"AN001: {entry()}")
+
+    assert (refused.value.field, "plan_defaults.yml" in str(refused.value)) == ("entries.AN001", True)
+    assert list(overrides(tmp_path, plans=f"AN002: {entry()}").plans) == ["AN002"]
+
+
 @pytest.mark.parametrize("day", ["2026-11-21", '"2026-11-21"'])
 def test_an_override_has_an_owner_a_day_and_a_reason(tmp_path: Path, day: str) -> None:
     found = overrides(tmp_path, plans=f"FP9: {entry(date=day)}")

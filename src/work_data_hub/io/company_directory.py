@@ -20,7 +20,7 @@ from work_data_hub.domain.identity.registry_answers import (
 from work_data_hub.domain.identity.rules import IdentityRules
 from work_data_hub.errors import DirectoryError, RegistryRefused, RegistryUnavailable
 from work_data_hub.io.directory_access import DirectoryAccess
-from work_data_hub.io.registry_http import OUT_OF_TIME, REAL_TIME, RegistryHttp, Reply, Timing
+from work_data_hub.io.registry_http import NO_TURN, OUT_OF_TIME, REAL_TIME, RegistryHttp, Reply, Timing
 from work_data_hub.log import get_logger
 
 __all__ = ["CompanyDirectory", "DirectoryAccess", "DirectoryCounts", "TokenCheck", "TokenState"]
@@ -61,7 +61,10 @@ class TokenCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectoryCounts:
-    """What was asked so far: requests sent, names searched, questions without a usable answer, candidates ignored."""
+    """What was asked so far: requests sent, names searched, questions without a usable answer, candidates ignored.
+
+    A name that was not sent, because the asking had ended or the rate limit had no turn for it, counts nowhere.
+    """
 
     calls: int
     names: int
@@ -72,9 +75,9 @@ class DirectoryCounts:
 class CompanyDirectory:
     """The registry for one run, to be used by one thread.
 
-    A refused token, three searches in a row without a usable answer, a wait the run has no time for, or the
-    deadline end the asking: from then on every call raises at once, without a request. `deadline_seconds`
-    counts from here, None for a worker that may take its time.
+    A refused token, three searches in a row without a usable answer, a wait the run has no time for, the rate
+    limit's too, or the deadline end the asking: from then on every call raises at once, without a request.
+    `deadline_seconds` counts from here, None for a worker that may take its time.
     """
 
     def __init__(
@@ -122,7 +125,8 @@ class CompanyDirectory:
         """Search the name, and fetch what is known of the company where one is taken.
 
         Details and labels are best effort: the search's answer counts without them. Raises RegistryRefused
-        or RegistryUnavailable where the search itself has no answer.
+        or RegistryUnavailable where the search itself has no answer; `counts.names` is the same as before
+        where the name was not even sent.
         """
         search = self.search(name, rules=rules)
         if search.best is None or not search.outcome.is_taken:
@@ -143,8 +147,11 @@ class CompanyDirectory:
                 return nothing_found(normalised, searched_name=name)
             return parse_search(payload, name=normalised, searched_name=name, rules=rules or IdentityRules())
 
-        self._names += 1
-        answer = self._ask(Call.SEARCH, {"key": name}, read=read)
+        calls = self._http.calls
+        try:
+            answer = self._ask(Call.SEARCH, {"key": name}, read=read)
+        finally:
+            self._names += self._http.calls > calls
         self._ignored += answer.ignored
         return answer
 
@@ -206,6 +213,8 @@ class CompanyDirectory:
             raise _unavailable(call, f"{_word(call)} had no usable answer {MOST_FAILURES_IN_A_ROW} times in a row")
 
     def _note_failure(self, call: Call, reply: Reply, failure: RegistryUnavailable) -> None:
+        if reply is NO_TURN:
+            self._stop(failure)
         if reply.is_out_of_time:
             return
         self._failures += 1

@@ -13,10 +13,12 @@ from work_data_hub.domain.identity.names import normalise_name
 from work_data_hub.domain.identity.rules import SHIPPED_RULES, IdentityRules
 from work_data_hub.domain.identity.written_ids import looks_like_id
 from work_data_hub.errors import ConfigError
+from work_data_hub.io.config_files import load_mapping
 from work_data_hub.io.yaml_entries import Entry, read_entry
 
 RULES_FILE = "identity.yml"
 OVERRIDES_FOLDER = "mappings/company_id"
+PLAN_DEFAULTS = "plan_defaults"
 PLANS_FILE, NAMES_FILE = "company_id_overrides_plan.yml", "company_id_overrides_name.yml"
 _OVERRIDE_KEYS = ("company_id", "owner", "date", "reason")
 _CONFIDENCES = ("other_match_confidence", "accept_from", "review_from", "surest_doubt")
@@ -71,7 +73,7 @@ def load_identity_overrides(config_dir: Path) -> Overrides:
     folder = config_dir / OVERRIDES_FOLDER
     _refuse_strange_files(folder)
     return Overrides(
-        plans=_overrides(folder / PLANS_FILE, _check_plan),
+        plans=_overrides(folder / PLANS_FILE, _plan_check(_placeholder_plans(config_dir))),
         names=_overrides(folder / NAMES_FILE, _name_check()),
     )
 
@@ -120,6 +122,8 @@ def _overrides(path: Path, check: Callable[[Entry, str, str], None]) -> Mapping[
     root = read_entry(path)
     root.refuse_unknown(("version", "entries"))
     root.require("version", 1)
+    if root.values.get("entries", {}) is None:
+        raise root.wrong("entries", "overrides below it; write `entries: {}` where there are none")
     entries = root.block("entries", optional=True)
     found: dict[str, Override] = {}
     for key in entries.values:
@@ -160,12 +164,25 @@ def _day(block: Entry) -> date:
         raise block.wrong("date", "a day written YYYY-MM-DD") from None
 
 
-def _check_plan(entries: Entry, key: str, company_id: str) -> None:
-    if company_id == EXCLUDED_ENTRY:
-        raise entries.block(key).wrong("company_id", f"a company's id; {EXCLUDED_ENTRY} is for names only")
-    if not _PLAN_CODE.fullmatch(key):
-        rule = "a plan code as facts hold it: capitals, no white space, dash or underscore"
-        raise entries.wrong(key, rule, found=key)
+def _placeholder_plans(config_dir: Path) -> frozenset[str]:
+    """The codes that rows without a plan get: many companies share one, so none is asked for its sponsor."""
+    if not (config_dir / "mappings" / f"{PLAN_DEFAULTS}.yml").exists():
+        return frozenset()
+    return frozenset(load_mapping(config_dir, PLAN_DEFAULTS).values())
+
+
+def _plan_check(placeholders: frozenset[str]) -> Callable[[Entry, str, str], None]:
+    def check(entries: Entry, key: str, company_id: str) -> None:
+        if company_id == EXCLUDED_ENTRY:
+            raise entries.block(key).wrong("company_id", f"a company's id; {EXCLUDED_ENTRY} is for names only")
+        if not _PLAN_CODE.fullmatch(key):
+            rule = "a plan code as facts hold it: capitals, no white space, dash or underscore"
+            raise entries.wrong(key, rule, found=key)
+        if key in placeholders:
+            rule = f"a plan of its own; {key} stands for no plan ({PLAN_DEFAULTS}.yml) and would never be asked"
+            raise entries.wrong(key, rule, found=key)
+
+    return check
 
 
 def _name_check() -> Callable[[Entry, str, str], None]:

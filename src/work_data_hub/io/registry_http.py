@@ -1,6 +1,5 @@
 """Questions to the registry over HTTP: bounded in time and size, and repeated where that may help."""
 
-import json
 import random
 import ssl
 import time
@@ -25,7 +24,6 @@ LONGEST_WAIT_SECONDS = 60.0
 USER_AGENT = "Mozilla/5.0 (WorkDataHub EQC Client)"
 
 _REFUSED, _NOT_ALLOWED, _TOO_MANY = 401, 403, 429
-_SHORTEST_SECRET = 8  # a shorter token would be blotted out of ordinary words
 _BROKEN = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, ValueError)
 
 
@@ -64,6 +62,8 @@ class Reply:
 
 
 OUT_OF_TIME = Reply(problem="the time for asking the registry is used up", is_out_of_time=True)
+NO_TURN = Reply(problem="the rate limit leaves no time for more names within WDH_EQC_RUN_SECONDS", is_out_of_time=True)
+"""For a request that was not sent: the rate limit's next turn comes after the deadline, and none before it."""
 
 
 class RegistryHttp:
@@ -129,7 +129,7 @@ class RegistryHttp:
 
     def _once(self, path: str, parameters: Mapping[str, str]) -> Reply:
         if not self._limiter.wait(until=self._deadline):
-            return OUT_OF_TIME
+            return OUT_OF_TIME if self.is_out_of_time else NO_TURN
         limit = self._access.timeout_seconds
         seconds = limit if self._deadline is None else min(limit, self._deadline - self._timing.clock())
         if seconds <= 0:
@@ -207,8 +207,8 @@ class _Exchange:
         return bytes(body)
 
     def _reply(self, response: httpx.Response, body: bytes, *, now: datetime) -> Reply:
-        status, content = response.status_code, read_json(self._without_token(body))
-        if content is not None and "token" in str(content.get("error", "")).lower():
+        status, content = response.status_code, read_json(body, secret=self.token)
+        if content is not None and _is_about_token(str(content.get("error", ""))):
             status = _REFUSED
         is_unreadable = status == httpx.codes.OK and content is None
         return Reply(
@@ -217,14 +217,6 @@ class _Exchange:
             problem="the registry's answer cannot be read" if is_unreadable else f"the registry answered {status}",
             wait_seconds=_seconds_to_wait(response.headers.get("Retry-After"), now=now),
         )
-
-    def _without_token(self, body: bytes) -> bytes:
-        """The body without the token, should the server repeat it: answers are stored."""
-        if len(self.token) < _SHORTEST_SECRET:
-            return body
-        for spelling in (self.token, json.dumps(self.token)[1:-1]):
-            body = body.replace(spelling.encode(), REDACTED.encode())
-        return body
 
 
 def _client(base_url: str) -> httpx.Client:
@@ -238,6 +230,11 @@ def _trusted(base_url: str) -> ssl.SSLContext:
     context = httpx.create_ssl_context(trust_env=False)
     context.load_default_certs()
     return context
+
+
+def _is_about_token(error: str) -> bool:
+    """Whether an answer's error names the token, or quoted it."""
+    return "token" in error.lower() or REDACTED in error
 
 
 def _too_slow(seconds: float) -> Reply:

@@ -87,10 +87,15 @@ class RegistryClient:
         return _taken(self.answers)
 
     def _ask_one(self, name: str) -> None:
+        directory = self._desk.directory()
+        before = directory.counts.names
         try:
-            self.answers.append(self._desk.directory().look_up(name, rules=self._rules, with_details=False))
+            self.answers.append(directory.look_up(name, rules=self._rules, with_details=False))
         except DirectoryError as trouble:
-            self._failed += 1
+            # A name for which there was no time was never sent.
+            was_sent = directory.counts.names > before
+            self._failed += was_sent
+            self._not_asked += not was_sent
             log.info("registry.failed", reason=trouble.message)
 
     @property

@@ -24,7 +24,11 @@ MATCH_TYPE_KEYS = ("type",)
 SCORE_KEYS = ("_score", "rank_score")
 FORMER_NAME_SEPARATORS = re.compile("[,，、;；]")
 
-_LONGEST_ID = 100
+FULL_NAME_MATCH = "全称精确匹配"
+
+_LONGEST_ID = 50  # as facts hold one
+_BLANKS = " \t\r\n\u00a0\u3000"
+_HAS_DIGIT_BESIDE_ZERO = re.compile("[1-9]")
 
 
 class SearchOutcome(StrEnum):
@@ -144,12 +148,13 @@ def _items(payload: Payload) -> Sequence[Payload]:
 
 
 def _candidate(item: Payload, name: str, rules: IdentityRules) -> Candidate | None:
-    company_id, full_name = (_text(item, ID_KEYS) or "").upper(), _text(item, NAME_KEYS)
-    if not looks_like_id(company_id) or company_id in ("N", "0") or len(company_id) > _LONGEST_ID or not full_name:
+    company_id, full_name = _company_id(item), _text(item, NAME_KEYS)
+    if company_id is None or not full_name:
         return None
     match_type = _text(item, MATCH_TYPE_KEYS)
-    is_former = normalise_name(full_name) != name and name in former_names(item)
-    worth = rules.confidence_of(match_type) * (rules.former_name_factor if is_former else 1)
+    worth = rules.confidence_of(match_type)
+    if normalise_name(full_name) != name:
+        worth = _worth_under_another_name(worth, match_type, is_former=name in former_names(item), rules=rules)
     return Candidate(
         company_id=company_id,
         name=full_name,
@@ -159,6 +164,24 @@ def _candidate(item: Payload, name: str, rules: IdentityRules) -> Candidate | No
         confidence=_hundredths(worth),
         raw=item,
     )
+
+
+def _company_id(item: Payload) -> str | None:
+    """The id in capitals; None where it is none as it stands: what is cut out of it may leave another's id."""
+    found = first_said(item, ID_KEYS)
+    written = found.strip(_BLANKS) if isinstance(found, str) else _text(item, ID_KEYS) or ""
+    # Capitals of other letters may be ASCII.
+    if not written.isascii() or len(written) > _LONGEST_ID:
+        return None
+    company_id = written.upper()
+    return company_id if looks_like_id(company_id) and _HAS_DIGIT_BESIDE_ZERO.search(company_id) else None
+
+
+def _worth_under_another_name(worth: float, match_type: str | None, *, is_former: bool, rules: IdentityRules) -> float:
+    """Less for a former name; a match of the full name that the answer itself belies is for a person to see."""
+    if is_former:
+        return worth * rules.former_name_factor
+    return min(worth, _just_below_acceptance(rules)) if match_type == FULL_NAME_MATCH else worth
 
 
 def _with_the_namesake(candidates: list[Candidate], name: str) -> tuple[Candidate, ...]:
@@ -173,8 +196,11 @@ def _confidence(candidates: Sequence[Candidate], rules: IdentityRules) -> float:
     """How sure the best is; between companies that are equally sure a person decides."""
     surest = max((candidate.confidence for candidate in candidates), default=0.0)
     equals = {candidate.company_id for candidate in candidates if candidate.confidence == surest}
-    just_below = max(0, math.ceil(round(rules.accept_from * 100, 6)) - 1) / 100
-    return min(surest, just_below) if len(equals) > 1 else surest
+    return min(surest, _just_below_acceptance(rules)) if len(equals) > 1 else surest
+
+
+def _just_below_acceptance(rules: IdentityRules) -> float:
+    return max(0, math.ceil(round(rules.accept_from * 100, 6)) - 1) / 100
 
 
 def _text(item: Payload, keys: Sequence[str]) -> str | None:
