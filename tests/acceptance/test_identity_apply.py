@@ -186,3 +186,51 @@ def test_every_company_has_the_money_that_a_load_knowing_it_would_have_given(hub
     assert applied == (per_company(hub), customers(hub))
     assert total == {table: sum(row[2] or 0 for row in rows) for table, rows in applied[0].items()}
     assert all(len(rows) > 10 for rows in applied[0].values())
+
+
+def stored(hub: Hub) -> dict[str, list[tuple[Any, ...]]]:
+    """Facts, reference rows and what the index knows, without when and by which load."""
+    told = "(to_jsonb(t) - '{{id,created_at,updated_at,_load_id,_derived_at,hit_count,last_hit_at}}'::text[])::text"
+    tables = ("business.规模明细", "mapping.年金计划", "customer.客户明细", "enterprise.enrichment_index")
+    return {
+        table: hub.query(
+            sql.SQL("select " + told + " from {} as t order by 1").format(sql.Identifier(*table.split(".")))
+        )
+        for table in tables
+    }
+
+
+def decide(hub: Hub, *arguments: str) -> None:
+    assert hub.wdh("identity", *arguments, "--why", "test", "--by", "tester").code == 0
+
+
+def two_companies(hub: Hub) -> tuple[str, str]:
+    """The two that most rows have."""
+    first, second = hub.query(
+        "select company_id from business.规模明细 where company_id !~ '^IN[A-Z2-7]{16}$' group by 1"
+        " order by count(*) desc, 1 limit 2"
+    )
+    return first[0], second[0]
+
+
+def test_a_merge_that_is_undone_leaves_no_trace_though_the_month_was_loaded_meanwhile(
+    hub: Hub, warehouse: Connection
+) -> None:
+    loaded(hub, warehouse)
+    assert apply(hub, "--execute").code == 0
+    for _ in range(2):  # what the first load teaches, the second one knows
+        assert hub.etl("--execute", "--force").code == 0
+    before, (one, other) = stored(hub), two_companies(hub)
+
+    decide(hub, "merge", one, other)
+    assert apply(hub, "--execute").report["status"] == "applied"
+    assert hub.etl("--execute", "--force").code == 0
+    merged = hub.query(sql.SQL("select count(*) from business.规模明细 where company_id = {}").format(sql.Literal(one)))
+    decide(hub, "undo", "1")
+    undone = apply(hub, "--execute").report["status"]
+    after = stored(hub)
+    assert hub.etl("--execute", "--force").code == 0
+
+    assert (merged, undone) == ([(0,)], "applied")
+    assert after == before
+    assert stored(hub) == before

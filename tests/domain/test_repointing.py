@@ -14,6 +14,8 @@ from work_data_hub.domain.identity.repointing import (
     Answer,
     Group,
     Holding,
+    Move,
+    Moves,
     PastChange,
     Repointed,
     Rulings,
@@ -207,6 +209,44 @@ def test_rows_loaded_under_an_undone_merge_get_the_delivered_id_back() -> None:
     assert found.after == held(A, "existing_id", 1.0)
 
 
+@pytest.mark.parametrize(
+    ("said", "in_force", "undone", "ends"),
+    [
+        (held(A), [MERGED_ON], [MERGED], A),  # loaded under both, known by name
+        (held(B), [MERGED_ON], [MERGED], None),  # may always have been the second one's
+        (TEMPORARY, [MERGED_ON], [MERGED], None),
+        (held(A), [], [MERGED, MERGED_ON], A),
+        (held(B), [], [MERGED, MERGED_ON], B),
+    ],
+)
+def test_rows_loaded_under_a_chain_of_merges_go_where_what_is_known_says(
+    said: Holding, in_force: list[tuple[Any, ...]], undone: list[tuple[Any, ...]], ends: str | None
+) -> None:
+    found = moved(group(held(C, "decision", 1.0)), said, decisions(*in_force), undone=decisions(*undone))
+
+    assert (found.after.company_id if found else None) == ends
+
+
+def test_a_delivered_id_comes_back_before_what_is_only_known_of_the_name() -> None:
+    found = moved(group(held(B, "decision", 1.0)), held(C), undone=decisions(MERGED))
+
+    assert found
+    assert found.after == held(A, "existing_id", 1.0)
+
+
+def test_rows_that_only_a_doubted_plan_named_are_asked_for_again() -> None:
+    rulings = Rulings(doubted={("P1", A): 4})
+    by_plan, nobody = held(A, "index_plan_code", 0.95), held(None, "unresolved", None)
+    asked = [group(by_plan), group(held(A, "same_load", 0.9)), group(held(A)), group(by_plan, plan="P2")]
+    answers = [Answer(holding=nobody, name=None, plan=one.plan) for one in asked]
+
+    found = repointed_facts(asked, answers, decisions=rulings)
+
+    assert [one.group.held.source for one in found] == ["index_plan_code", "same_load"]
+    assert {(step.after, step.decision_id) for one in found for step in one.steps} == {(nobody, 4)}
+    assert repointed_facts(asked, [replace(one, holding=held(A)) for one in answers], decisions=rulings) == ()
+
+
 def test_rows_that_a_merge_in_force_may_have_brought_stay() -> None:
     other = (9, "merge", None, None, C, B)
 
@@ -218,7 +258,9 @@ def test_values_follow_the_facts_of_their_key_and_then_merges() -> None:
     value = Group(table="mapping.年金计划", held=held(T, None, None), key="P1", row_ids=(5,))
     other = replace(value, key="P2")
 
-    found = repointed_values([value, other], decisions=Rulings.of(decisions(MERGED)), moves={("P1", T): (A, 1)})
+    found = repointed_values(
+        [value, other], decisions=Rulings.of(decisions(MERGED)), moves={("P1", T): Move(company_id=A, decision_id=1)}
+    )
 
     assert [one.group.key for one in found] == ["P1"]
     assert path(found[0]) == [T, A, B]
@@ -228,7 +270,15 @@ def test_values_follow_the_facts_of_their_key_and_then_merges() -> None:
 def test_a_value_of_any_key_follows_an_id_that_is_gone() -> None:
     value = Group(table="mapping.年金计划", held=held(T, None, None), key="P9", row_ids=(5,))
 
-    assert path(repointed_values([value], decisions=Rulings(), moves={(None, T): (A, None)})[0]) == [T, A]
+    assert path(repointed_values([value], decisions=Rulings(), moves={(None, T): Move(company_id=A)})[0]) == [T, A]
+
+
+def test_a_value_with_a_past_does_not_follow_facts_that_only_go_back() -> None:
+    value = Group(table="mapping.年金计划", held=held(B, None, None), key="P1", row_ids=(5,))
+    back: Moves = {("P1", B): Move(company_id=A, is_back=True)}
+
+    assert repointed_values([replace(value, has_past=True)], decisions=Rulings(), moves=back) == ()
+    assert path(repointed_values([value], decisions=Rulings(), moves=back)[0]) == [B, A]
 
 
 # -- what the cascade says today
@@ -285,3 +335,12 @@ def test_months_of_the_same_change_are_told_together() -> None:
     assert [(one.rows, one.months, dict(one.money)) for one in told] == [
         (4, (MONTH, date(2024, 11, 1)), {"期末资产规模": Decimal("1.2"), "供款": Decimal("0.30")})
     ]
+
+
+def test_changes_that_a_decision_caused_are_told_first() -> None:
+    asked = [group(name="乙公司", row_ids=(1, 2, 3)), group(held(B), row_ids=(4,))]
+    answers = [Answer(holding=held(C), name="乙公司", plan="P1"), Answer(holding=DECIDED, name="甲公司", plan="P1")]
+
+    told = company_changes(repointed_facts(asked, answers, decisions=Rulings.of(decisions(CHOSEN))))
+
+    assert [(one.name, one.rows) for one in told] == [("甲公司", 1), ("乙公司", 3)]

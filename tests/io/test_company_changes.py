@@ -9,6 +9,7 @@ import pytest
 from tests.changing_companies import AWARD, INCOME, LOSS, PERFORMANCE, Ledger, temporary
 from tests.domain.domain_rows import CONFIG
 
+from work_data_hub.domain.identity.names import NORMALISER_VERSION
 from work_data_hub.domain.spec import Domain
 from work_data_hub.errors import WarehouseError
 
@@ -17,6 +18,15 @@ pytestmark = pytest.mark.integration
 A, B, C = "600000001", "600000002", "600000003"
 NAME, OTHER = "平安科技有限公司", "泰康人寿有限公司"
 T, T_OTHER = temporary(NAME), temporary(OTHER)
+CONTRACTS = """
+    create table customer.customer_plan_contract (
+      id bigint generated always as identity primary key, company_id text, plan_code text, product_line_code text,
+      valid_from date, valid_to date
+    )
+"""
+CONTRACT_COMPANIES = (
+    "select company_id, extract(year from valid_from)::int from customer.customer_plan_contract order by id"
+)
 CHANGES = "select table_name, company_from, company_to, decision_id, reverses is not null, rows"
 
 
@@ -200,7 +210,7 @@ def test_undoing_the_first_of_two_merges_takes_both_back(ledger: Ledger) -> None
     assert ledger.everything(PERFORMANCE) == before
 
 
-def test_a_merge_takes_index_queue_and_plans_along_without_any_fact(ledger: Ledger) -> None:
+def test_a_merge_takes_plans_along_without_any_fact_and_leaves_what_was_learned(ledger: Ledger) -> None:
     ledger.know(A, name=NAME)
     ledger.run(
         "insert into enterprise.enrichment_requests (raw_name, normalized_name, normaliser_version, temp_id, status,"
@@ -210,14 +220,207 @@ def test_a_merge_takes_index_queue_and_plans_along_without_any_fact(ledger: Ledg
     ledger.run("insert into mapping.年金计划 (年金计划号, company_id) values ('S9', %s)", A)
     ledger.decide("merge", start=A, end=B)
 
-    assert effects(ledger) == {
-        "enterprise.enrichment_index": (0, 1, 0),
-        "enterprise.enrichment_requests": (0, 1, 0),
-        "mapping.年金计划": (0, 1, 0),
-    }
-    assert ledger.run("select company_id from enterprise.enrichment_index") == [(B,)]
-    assert ledger.run("select resolved_company_id from enterprise.enrichment_requests") == [(B,)]
+    assert effects(ledger) == {"mapping.年金计划": (0, 1, 0)}
+    assert ledger.run("select company_id from enterprise.enrichment_index") == [(A,)]
+    assert ledger.run("select resolved_company_id from enterprise.enrichment_requests") == [(A,)]
     assert ledger.run("select company_id from mapping.年金计划 where 年金计划号 = 'S9'") == [(B,)]
+
+
+def state(ledger: Ledger) -> dict[str, list[tuple[Any, ...]]]:
+    """All that a merge and its end must leave as it was."""
+    return {
+        "facts": ledger.everything(PERFORMANCE),
+        "plans": ledger.run("select 年金计划号, company_id from mapping.年金计划 order by 1"),
+        "customers": ledger.run(f"select {DESCRIBED} from customer.客户明细 order by 1"),
+        "index": ledger.run("select lookup_type, lookup_key, company_id, confidence from enterprise.enrichment_index"),
+    }
+
+
+def load_companies(ledger: Ledger, *, plans: Sequence[str] = ("S1", "S2", "S3")) -> None:
+    ids = [A, B, None]
+    cells: dict[str, Any] = {"公司代码": ids[: len(plans)], "客户名称": [OTHER, "第三公司", NAME][: len(plans)]}
+    ledger.load(knowing=True, 计划代码=list(plans), **cells)
+
+
+def test_months_loaded_again_under_a_merge_are_as_before_once_it_is_undone(ledger: Ledger) -> None:
+    ledger.know(A, name=NAME)
+    load_companies(ledger)
+    before = state(ledger)
+    number = ledger.decide("merge", start=A, end=B)
+    ledger.apply()
+    load_companies(ledger)
+    merged = ledger.companies()
+
+    ledger.undo(number)
+    ledger.apply()
+    after = state(ledger)
+    again = ledger.apply().status
+    load_companies(ledger)
+
+    assert merged == [B, B, B]
+    assert after == before
+    assert again == "unchanged"
+    assert state(ledger) == before
+
+
+def test_a_new_plan_of_a_merged_company_stays_where_the_end_of_the_merge_puts_it(ledger: Ledger) -> None:
+    number = ledger.decide("merge", start=A, end=B)
+    ledger.load(公司代码=A, knowing=True, 计划代码="S1")
+    ledger.undo(number)
+
+    ledger.apply()
+
+    assert (ledger.companies(), plan_companies(ledger)["S1"]) == ([A], A)
+    assert ledger.apply().status == "unchanged"
+    assert plan_companies(ledger)["S1"] == A
+
+
+def test_a_chain_of_merges_undone_from_its_start_leaves_no_trace(ledger: Ledger) -> None:
+    ledger.know(A, name=NAME)
+    load_companies(ledger)
+    before, seen = state(ledger), []
+    first = ledger.decide("merge", start=A, end=B)
+    ledger.apply()
+    second = ledger.decide("merge", start=B, end=C)
+    ledger.apply()
+
+    for number in (first, second):
+        ledger.undo(number)
+        ledger.apply()
+        seen.append(ledger.companies())
+    after = state(ledger)
+    load_companies(ledger)
+
+    assert seen == [[A, C, A], [A, B, A]]
+    for left in (after, state(ledger)):
+        # Loads and applies keep the row of a company that nobody names any more, without a plan.
+        assert [(row[0], row[4]) for row in left["customers"] if row not in before["customers"]] == [(C, 0)]
+        assert left | {"customers": []} == before | {"customers": []}
+        assert set(before["customers"]) <= set(left["customers"])
+
+
+def test_known_rows_loaded_under_a_chain_of_merges_come_back_when_its_start_is_undone(ledger: Ledger) -> None:
+    ledger.know(A, name=NAME)
+    first = ledger.decide("merge", start=A, end=B)
+    ledger.decide("merge", start=B, end=C)
+    ledger.load(knowing=True)
+
+    ledger.undo(first)
+    ledger.apply()
+
+    assert ledger.companies() == [A]
+
+
+def test_rows_of_one_change_are_taken_back_each_by_itself(ledger: Ledger) -> None:
+    ledger.load(计划代码="S1", 公司代码=A)
+    first = ledger.decide("merge", start=A, end=B)
+    contracts(ledger, (A, "2022"), (A, "2023"), (B, "2024"))
+    second, seen = ledger.decide("merge", start=B, end=C), []
+    ledger.apply()
+
+    for number in (first, second):
+        ledger.undo(number)
+        ledger.apply()
+        seen.append([row[0] for row in ledger.run(CONTRACT_COMPANIES)])
+
+    assert seen == [[A, A, C], [A, A, B]]
+    assert ledger.apply().status == "unchanged"
+
+
+def test_three_shares_of_one_change_are_taken_back_one_after_the_other(ledger: Ledger) -> None:
+    ledger.run(CONTRACTS)
+    for year, company in enumerate((A, B, C), start=2022):
+        hold_contract(ledger, company, year)
+    merges = [ledger.decide("merge", start=A, end=B)]
+    ledger.apply()
+    merges.append(ledger.decide("merge", start=B, end=C))
+    ledger.apply()
+    merges.append(ledger.decide("merge", start=C, end="600000004"))
+    ledger.apply()
+
+    seen = []
+    for number in merges:
+        ledger.undo(number)
+        ledger.apply()
+        seen.append([row[0] for row in ledger.run(CONTRACT_COMPANIES)])
+
+    assert seen == [[A, "600000004", "600000004"], [A, B, "600000004"], [A, B, C]]
+
+
+# -- what a plan was taught by a name
+
+
+def found(ledger: Ledger) -> list[tuple[Any, ...]]:
+    return [row[:2] for row in sources(ledger)]
+
+
+BY_PLAN = [(A, "existing_id"), (A, "same_load"), (A, "index_plan_code"), (A, "index_plan_code")]
+
+
+def learn(ledger: Ledger) -> None:
+    """What a load of the plan's first month would have taught."""
+    for kind, key in (("plan_code", "S1"), ("plan_customer", f"S1|{NAME}")):
+        ledger.run(
+            "insert into enterprise.enrichment_index"
+            " (lookup_key, lookup_type, company_id, confidence, source, normaliser_version)"
+            " values (%s, %s, %s, 0.9, 'backflow', %s)",
+            *(key, kind, A, NORMALISER_VERSION),
+        )
+
+
+def learned_plan(ledger: Ledger) -> list[tuple[Any, ...]]:
+    ledger.load(knowing=True, 计划代码="S1", 客户名称=[NAME, None], 公司代码=[A, None])
+    learn(ledger)
+    ledger.load(knowing=True, period="202411", 计划代码="S1", 客户名称=[None, OTHER])
+    assert found(ledger) == BY_PLAN
+    return ledger.everything(PERFORMANCE)
+
+
+@pytest.mark.parametrize(
+    ("decision", "named"),
+    [
+        ({"kind": "reject", "start": A}, (T, "temporary_id")),
+        ({"kind": "split", "start": A, "end": B}, (B, "decision")),
+        ({"kind": "choose", "end": B}, (B, "decision")),
+        ({"kind": "reject", "start": A, "plan": "S1"}, (T, "temporary_id")),
+    ],
+    ids=["reject", "split", "choose", "within the plan"],
+)
+def test_what_only_a_wrong_name_told_of_a_plan_goes_and_comes_back_with_the_decision(
+    ledger: Ledger, decision: dict[str, str], named: tuple[str, str]
+) -> None:
+    before = learned_plan(ledger)
+    number = ledger.decide(name=NAME, **decision)
+
+    done = ledger.apply()
+    seen, again = found(ledger), ledger.apply().status
+    ledger.undo(number)
+    ledger.apply()
+
+    assert seen == [named, (None, "unresolved"), (None, "unresolved"), (T_OTHER, "temporary_id")]
+    assert again == "unchanged"
+    assert {change.decisions for change in done.changes} == {(number,)}
+    assert ledger.everything(PERFORMANCE) == before
+    assert ledger.apply().status == "unchanged"
+
+
+def test_a_plan_of_which_another_name_says_the_same_keeps_its_company(ledger: Ledger) -> None:
+    ledger.load(knowing=True, 计划代码="S1", 客户名称=[NAME, OTHER, None], 公司代码=[A, A, None])
+    ledger.decide("choose", NAME, end=B)
+
+    ledger.apply()
+
+    assert found(ledger) == [(B, "decision"), (A, "existing_id"), (A, "same_load")]
+
+
+def test_another_plan_than_the_decisions_keeps_its_company(ledger: Ledger) -> None:
+    learned_plan(ledger)
+    ledger.load(period="202412", 计划代码="S2", 客户名称=NAME, 公司代码=A)
+    ledger.decide("reject", NAME, start=A, plan="S2")
+
+    ledger.apply()
+
+    assert found(ledger) == [*BY_PLAN, (T, "temporary_id")]
 
 
 def test_a_split_without_a_company_gives_the_temporary_id_back(ledger: Ledger) -> None:
@@ -283,7 +486,7 @@ def test_a_plan_that_a_sync_delivers_keeps_its_company(ledger: Ledger, tmp_path:
     assert ledger.run("select company_id from mapping.年金计划 where 年金计划号 = 'S0001'") == [(A,)]
 
 
-DESCRIBED = "company_id, 客户名称, 年金客户类型, 关键年金计划, 关联计划数, 管理资格, tags, _derived_from_domain"
+DESCRIBED = "company_id, 客户名称, 年金客户类型, 关键年金计划, 关联计划数, 管理资格, tags::text, _derived_from_domain"
 
 
 def test_customers_are_as_if_loads_had_known_them(ledger: Ledger) -> None:
@@ -357,27 +560,21 @@ def test_a_temporary_customer_with_facts_left_stays(ledger: Ledger) -> None:
     assert [row[0] for row in short_names(ledger)] == [A, T]
 
 
-CONTRACTS = """
-    create table customer.customer_plan_contract (
-      id bigint generated always as identity primary key, company_id text, plan_code text, product_line_code text,
-      valid_from date, valid_to date
-    )
-"""
-
-
 def contracts(ledger: Ledger, *rows: Sequence[str]) -> list[tuple[Any, ...]]:
     """Contracts of S1, PL202: each a company and the year it is valid in."""
     ledger.run(CONTRACTS)
     for company, year in rows:
-        ledger.run(
-            "insert into customer.customer_plan_contract"
-            " (company_id, plan_code, product_line_code, valid_from, valid_to)"
-            " values (%s, 'S1', 'PL202', make_date(%s, 1, 1), make_date(%s, 12, 31))",
-            *(company, int(year), int(year)),
-        )
+        hold_contract(ledger, company, int(year))
     ledger.apply()
-    return ledger.run(
-        "select company_id, extract(year from valid_from)::int from customer.customer_plan_contract order by id"
+    return ledger.run(CONTRACT_COMPANIES)
+
+
+def hold_contract(ledger: Ledger, company: str, year: int) -> None:
+    ledger.run(
+        "insert into customer.customer_plan_contract"
+        " (company_id, plan_code, product_line_code, valid_from, valid_to)"
+        " values (%s, 'S1', 'PL202', make_date(%s, 1, 1), make_date(%s, 12, 31))",
+        *(company, year, year),
     )
 
 

@@ -12,6 +12,7 @@ from work_data_hub.io.postgres import Cursor
 from work_data_hub.io.queries import query
 
 LEDGER_DOMAIN = "identity"
+_REVERSES, _ROW_IDS, _ROWS = -3, -2, -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +55,22 @@ def record_apply(cursor: Cursor, load_id: int, entry: ApplyEntry) -> None:
 
 
 def record_changes(cursor: Cursor, changes: Iterable[Repointed], *, load_id: int) -> None:
-    """Keep which rows went from one company to another, step by step and in that order."""
+    """Keep which rows went from one company to another, step by step and in that order.
+
+    A change is taken back by one line: where some of its rows go back later than others, their line names
+    the line before it.
+    """
     lines = [_line(changed, at, load_id) for changed in changes for at in range(len(changed.steps))]
-    execute_values(cursor, query("company_changes", "record_changes"), _one_reversal_each(lines))
+    kept = _one_reversal_each(lines)
+    last = _last_reversals(cursor, {line[_REVERSES] for line in kept if line[_REVERSES]})
+    for line in kept:
+        line[_REVERSES] = last.get(line[_REVERSES])
+    execute_values(cursor, query("company_changes", "record_changes"), kept)
+
+
+def _last_reversals(cursor: Cursor, changes: set[int]) -> dict[int, int]:
+    cursor.execute(query("company_changes", "last_reversals"), {"changes": sorted(changes)})
+    return dict(cursor.fetchall())
 
 
 def _line(changed: Repointed, at: int, load_id: int) -> list[Any]:
@@ -80,8 +94,8 @@ def _one_reversal_each(lines: Sequence[list[Any]]) -> list[list[Any]]:
     """The lines with those that take back the same change made one; rows that were alike then may not be now."""
     kept: dict[Any, list[Any]] = {}
     for at, line in enumerate(lines):
-        reverses, ids = line[-3], line[-2]
+        reverses, ids = line[_REVERSES], line[_ROW_IDS]
         same = kept.setdefault(("back", reverses) if reverses else ("step", at), line)
         if same is not line:
-            same[-2], same[-1] = [*same[-2], *ids], same[-1] + len(ids)
+            same[_ROW_IDS], same[_ROWS] = [*same[_ROW_IDS], *ids], same[_ROWS] + len(ids)
     return [*kept.values()]

@@ -45,13 +45,28 @@ def money_columns(domain: Domain) -> list[str]:
     return [column.name for column in domain.stored if column.kind is Kind.MONEY]
 
 
-def fact_groups(cursor: Cursor, domain: Domain) -> tuple[Group, ...]:
+Doubted = Mapping[tuple[str | None, str | None], int]
+"""Plans and companies that a name taught them which is not that company's, and the decision that says so."""
+
+
+def doubted_plans(cursor: Cursor, domains: Iterable[Domain]) -> Doubted:
+    """The plans and companies that people doubt, in whichever domain the name stands."""
+    found: dict[tuple[str | None, str | None], int] = {}
+    for domain in domains:
+        cursor.execute(_filled("doubted_plans", domain))
+        for plan, company, number in cursor.fetchall():
+            found[plan, company] = max(number, found.get((plan, company), 0))
+    return found
+
+
+def fact_groups(cursor: Cursor, domain: Domain, *, doubted: Doubted) -> tuple[Group, ...]:
     """The facts that may belong to another company by now; a group is of one month, rows by id.
 
-    These are facts with a temporary id or none, with a company by decision, and those that a decision or
-    merge in force, or one that was undone since it was applied, is about.
+    These are facts with a temporary id or none, with a company by decision, those that a decision or merge
+    in force, or one that was undone since it was applied, is about, and those that only a doubted plan names.
     """
-    cursor.execute(_filled("fact_groups", domain, taken_back=taken_back(domain.table)))
+    parts = {"taken_back": taken_back(domain.table), "is_doubted": _is_doubted(domain, doubted)}
+    cursor.execute(_filled("fact_groups", domain, **parts))
     found = cursor.fetchall()
     past = past_changes(cursor, (row[7] for row in found))
     names = money_columns(domain)
@@ -73,10 +88,21 @@ def _group(table: str, row: Sequence[Any], *, past: Mapping[int, PastChange], na
     )
 
 
-def sure_companies(cursor: Cursor, domain: Domain, *, months: Iterable[date], surest_doubt: float) -> pd.DataFrame:
-    """What facts of the months surely say: month, name, plan, plan_type, company_id; not what people decided."""
+def _is_doubted(domain: Domain, doubted: Doubted) -> sql.Composed:
+    plans, companies = [plan for plan, _ in doubted], [company for _, company in doubted]
+    return _filled("is_doubted", domain, plans=sql.Literal(plans), companies=sql.Literal(companies))
+
+
+def sure_companies(
+    cursor: Cursor, domain: Domain, *, months: Iterable[date], surest_doubt: float, doubted: Doubted
+) -> pd.DataFrame:
+    """What facts of the months surely say: month, name, plan, plan_type, company_id; not what people decided.
+
+    Neither what they decided against: those facts are asked for again, and tell nothing until they have an answer.
+    """
     given = {"months": sorted(months), "by_hand": list(BY_HAND), "surest_doubt": surest_doubt}
-    parts = {name: sql.Literal(value) for name, value in given.items()}
+    parts: dict[str, sql.Composable] = {name: sql.Literal(value) for name, value in given.items()}
+    parts |= {"taken_back": taken_back(domain.table), "is_doubted": _is_doubted(domain, doubted)}
     cursor.execute(_filled("sure_companies", domain, **parts))
     return pd.DataFrame(cursor.fetchall(), columns=["month", "name", "plan", "plan_type", "company_id"])
 

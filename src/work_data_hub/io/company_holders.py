@@ -1,11 +1,11 @@
-"""Rows beside the facts that hold a company: reference values, index entries, queue answers, contracts, customers."""
+"""Rows beside the facts that hold a company: reference values, contracts, customers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from psycopg2 import sql
 
-from work_data_hub.domain.identity.repointing import Group, Holding, Moves, Repointed
+from work_data_hub.domain.identity.repointing import Group, Holding, Move, Moves, Repointed, Step
 from work_data_hub.domain.identity.temporary import is_temporary
 from work_data_hub.domain.reference_rules import Aggregate, Reference
 from work_data_hub.domain.spec import Domain
@@ -14,11 +14,7 @@ from work_data_hub.io.copying import table_identifier
 from work_data_hub.io.postgres import Cursor
 from work_data_hub.io.queries import query
 
-INDEX, QUEUE, CONTRACTS = (
-    "enterprise.enrichment_index",
-    "enterprise.enrichment_requests",
-    "customer.customer_plan_contract",
-)
+CONTRACTS = "customer.customer_plan_contract"
 _CONTRACT_COLUMNS = {"id", "company_id", "plan_code", "product_line_code", "valid_from", "valid_to"}
 
 
@@ -49,6 +45,7 @@ def holders(
 ) -> tuple[Holder, ...]:
     """The tables that hold companies beside the facts, found in the reference rules; those without `id` are left out.
 
+    What the index and the queue know stays as it was learned: merges are followed when it is looked up.
     `kept` are the columns that a sync delivers, by table.
     """
     by_place: dict[tuple[str, str, str | None], list[tuple[Domain, str]]] = {}
@@ -56,8 +53,6 @@ def holders(
         for rule in rules.get(domain.name, ()):
             for column in _values(rule, company=identity_of(domain).target):
                 by_place.setdefault((rule.table, column, rule.key), []).append((domain, rule.source))
-    by_place[INDEX, "company_id", None] = []
-    by_place[QUEUE, "resolved_company_id", None] = []
     by_place[CONTRACTS, "company_id", "plan_code"] = [
         (domain, plan) for domain in domains if (plan := identity_of(domain).plan)
     ]
@@ -93,9 +88,7 @@ def moves(cursor: Cursor, holder: Holder, changes: Sequence[Repointed]) -> Moves
 
     A row follows when no fact of its key stays with its company; to where most of them go.
     """
-    deciding = {
-        (c.group.held.company_id, c.after.company_id): c.steps[-1].decision_id for c in changes if c.after.company_id
-    }
+    steps = {(c.group.held.company_id, c.after.company_id): c.steps[-1] for c in changes if c.after.company_id}
     rows: dict[tuple[str, str | None], dict[str, int]] = {}
     for domain, column in holder.sources:
         cursor.execute(_of_facts("moved_keys", domain, key=sql.Identifier(column)))
@@ -103,7 +96,13 @@ def moves(cursor: Cursor, holder: Holder, changes: Sequence[Repointed]) -> Moves
             found = rows.setdefault((key, before), {})
             found[after] = found.get(after, 0) + count
     chosen = {place: _most(found) for place, found in rows.items()}
-    return {(key, before): (after, deciding.get((before, after))) for (key, before), after in chosen.items()}
+    return {(key, before): _move(after, steps[before, after]) for (key, before), after in chosen.items()}
+
+
+def _move(company: str, step: Step) -> Move:
+    is_back = step.reverses is not None
+    # A decision that was undone is nobody's reason: what it moved would be taken back again.
+    return Move(company_id=company, decision_id=None if is_back else step.decision_id, is_back=is_back)
 
 
 def gone_temporaries(cursor: Cursor, changes: Sequence[Repointed], *, domains: Sequence[Domain]) -> dict[str, str]:
@@ -130,6 +129,7 @@ def value_groups(cursor: Cursor, holder: Holder, moved: Moves) -> tuple[Group, .
     statement = sql.SQL(query("company_changes", "value_groups")).format(
         taken_back=taken_back(holder.table),
         table=table_identifier(holder.table),
+        table_name=sql.Literal(holder.table),
         column=sql.Identifier(holder.column),
         key=kept,
         keys=sql.Literal(sorted({key for key, _ in moved if key is not None})),
@@ -145,9 +145,10 @@ def value_groups(cursor: Cursor, holder: Holder, moved: Moves) -> tuple[Group, .
             key=key,
             held=Holding(company_id=company),
             undone=tuple(past[change] for change in changes or ()),
+            has_past=has_past,
             row_ids=tuple(ids),
         )
-        for key, company, changes, ids in found
+        for key, company, changes, has_past, ids in found
     )
 
 

@@ -29,6 +29,7 @@ class IdentityDesk:
 
     def __init__(self, request: FileRequest, place: Workplace) -> None:
         self._request, self._place = request, place
+        self._record: IdentityRecord | None = None
 
     def book(self, mappings: Mapping[str, Mapping[str, str]]) -> IdentityBook:
         """The book of the run; raises ConfigError for overrides or rules that cannot be."""
@@ -47,9 +48,10 @@ class IdentityDesk:
         """What the load of this outcome writes down; None for a domain whose rows name no company."""
         if outcome.identified is None:
             return None
-        return record_of(
-            outcome.identified, domain=self._request.domain, rules=self.rules, answers=tuple(self._client.answers)
-        )
+        if self._record is None:
+            answers = tuple(self._client.answers)
+            self._record = record_of(outcome.identified, domain=self._request.domain, rules=self.rules, answers=answers)
+        return self._record
 
     def export_unknown(self, outcome: Outcome) -> str | None:
         """Write the names behind temporary ids beside the load's other papers; None where there are none."""
@@ -83,7 +85,7 @@ class IdentityDesk:
 
     @cached_property
     def _client(self) -> RegistryClient:
-        asks = self._request.execute and self._request.asks_registry
+        asks = self._request.execute and self._request.asks_registry and not self._request.skip_facts
         return (self._place.registry if asks else NO_REGISTRY).client(self.rules)
 
     def _look_up(self, keys: pd.DataFrame) -> Knowledge:

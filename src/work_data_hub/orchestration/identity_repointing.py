@@ -16,6 +16,7 @@ from work_data_hub.domain.identity.knowledge import IdentityBook
 from work_data_hub.domain.identity.repointing import (
     Answer,
     Group,
+    Move,
     Moves,
     Repointed,
     Rulings,
@@ -28,6 +29,8 @@ from work_data_hub.domain.reference_rules import Reference
 from work_data_hub.domain.report import TableEffect
 from work_data_hub.domain.spec import Domain
 from work_data_hub.io.company_changes import (
+    Doubted,
+    doubted_plans,
     fact_groups,
     has_companies,
     identity_of,
@@ -158,19 +161,23 @@ def hold_shared(cursor: Cursor, site: Site) -> None:
 
 def changing_facts(cursor: Cursor, site: Site) -> FactChanges:
     """Ask for the company of facts again, by what is stored today; reads only."""
-    book = site.book(cursor.connection)
-    groups = {domain.name: fact_groups(cursor, domain) for domain in FACT_DOMAINS}
+    book, doubted = site.book(cursor.connection), doubted_plans(cursor, FACT_DOMAINS)
+    groups = {domain.name: fact_groups(cursor, domain, doubted=doubted) for domain in FACT_DOMAINS}
     everything = [group for of_domain in groups.values() for group in of_domain]
     asked = AskedAgain.of(everything, book=book)
-    rulings = Rulings.of(asked.known.decisions, undone=undone_decisions(cursor))
+    rulings = replace(Rulings.of(asked.known.decisions, undone=undone_decisions(cursor)), doubted=doubted)
     answers = [
-        answer for domain in FACT_DOMAINS for answer in _answers(cursor, domain, groups[domain.name], asked=asked)
+        answer
+        for domain in FACT_DOMAINS
+        for answer in _answers(cursor, domain, groups[domain.name], asked=asked, doubted=doubted)
     ]
     changes = repointed_facts(everything, answers, decisions=rulings)
     return FactChanges(changes=changes, rulings=rulings, rows_examined=sum(len(g.row_ids) for g in everything))
 
 
-def _answers(cursor: Cursor, domain: Domain, groups: Sequence[Group], *, asked: AskedAgain) -> Iterator[Answer]:
+def _answers(
+    cursor: Cursor, domain: Domain, groups: Sequence[Group], *, asked: AskedAgain, doubted: Doubted
+) -> Iterator[Answer]:
     """What loads of the months would say, in the order of the groups, which come month by month."""
     by_month: dict[date, list[Group]] = defaultdict(list)
     for group in groups:
@@ -178,7 +185,8 @@ def _answers(cursor: Cursor, domain: Domain, groups: Sequence[Group], *, asked: 
             by_month[group.month].append(group)
     if not by_month:
         return
-    sure = sure_companies(cursor, domain, months=by_month, surest_doubt=asked.book.rules.surest_doubt)
+    least = asked.book.rules.surest_doubt
+    sure = sure_companies(cursor, domain, months=by_month, surest_doubt=least, doubted=doubted)
     for month, alike in by_month.items():
         yield from asked.answers(alike, sure=sure[sure["month"] == month])
 
@@ -202,7 +210,7 @@ def changing_others(cursor: Cursor, site: Site, facts: FactChanges) -> OtherChan
 def _moves(cursor: Cursor, holder: Holder, facts: FactChanges, gone: Mapping[str, str]) -> Moves:
     if holder.key is None or not facts.changes:
         return {}
-    anywhere: Moves = {(None, temporary): (company, None) for temporary, company in gone.items()}
+    anywhere: Moves = {(None, temporary): Move(company_id=company) for temporary, company in gone.items()}
     return {**anywhere, **moves(cursor, holder, facts.changes)}
 
 

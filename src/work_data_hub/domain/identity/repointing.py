@@ -13,6 +13,8 @@ from work_data_hub.domain.identity.identified import DECISION
 from work_data_hub.domain.identity.temporary import is_temporary
 
 MERGE, DELIVERED = "merge", "existing_id"
+BY_PLAN = ("index_plan_code", "same_load")
+"""The sources of companies that rows have because of what other rows of their plan said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,7 @@ class Group:
     """Rows of one table that are alike in all that decides their company.
 
     `undone` are the changes to take back, newest first. Facts are of one `month` (its first day) and have
-    `money`, sums by column; `key` is the key of reference rows.
+    `money`, sums by column; `key` is the key of reference rows, which may have changed before (`has_past`).
     """
 
     table: str
@@ -55,6 +57,7 @@ class Group:
     plan_type: str | None = None
     key: str | None = None
     undone: tuple[PastChange, ...] = ()
+    has_past: bool = False
     month: date | None = None
     money: Mapping[str, Decimal | None] = field(default_factory=dict)
 
@@ -100,7 +103,8 @@ class Rulings:
 
     `chosen` gives the decision; `ruled_out`, by name, the plan, the company and the decision; `withdrawn`, by
     name, the plan and the company that an undone decision named. `merges` gives the company a company was
-    merged into and the decision, `unmerged` the companies whose merge into a company was undone.
+    merged into and the decision, `unmerged` the companies whose merge into a company was undone. `doubted`
+    gives, by plan and company, the decision that a name which taught the plan this company is not its.
     """
 
     chosen: Mapping[tuple[str, str | None], int] = field(default_factory=dict)
@@ -108,6 +112,7 @@ class Rulings:
     merges: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     withdrawn: Mapping[str, Sequence[tuple[str | None, str]]] = field(default_factory=dict)
     unmerged: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    doubted: Mapping[tuple[str | None, str | None], int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, in_force: pd.DataFrame, *, undone: pd.DataFrame | None = None) -> Self:
@@ -143,6 +148,10 @@ class Rulings:
         found = (number for plan, out, number in made if self._is_about(answer, company, plan=plan, named=out))
         return next(found, None)
 
+    def doubting(self, held: Holding, plan: str | None) -> int | None:
+        """The decision against what made rows of the plan this company's, where nothing but the plan did."""
+        return self.doubted.get((plan, held.company_id)) if held.source in BY_PLAN else None
+
     def withdrew(self, answer: Answer, company: str | None) -> bool:
         """Whether an undone decision said that the name, or the name within the plan, is the company."""
         made = self.withdrawn.get(answer.name or "", ())
@@ -160,6 +169,20 @@ class Rulings:
             seen.add(company)
             yield company, number
 
+    def left_by_undone(self, company: str) -> frozenset[str]:
+        """The companies that merges led to this one which no longer do, in whichever order those were undone."""
+        reached, found = {company}, set[str]()
+        while more := {
+            start
+            for end, starts in self.unmerged.items()
+            if reached & {end, self.followed(end)}
+            for start in starts
+            if start not in reached and self.followed(start) != company
+        }:
+            reached |= more
+            found |= more
+        return frozenset(found)
+
     def is_merged_into(self, company: str | None) -> bool:
         """Whether any merge leads to the company."""
         return any(self.followed(start) == company for start in self.merges)
@@ -174,8 +197,17 @@ def _decisions(frame: pd.DataFrame) -> Iterator[tuple[int, str, Any, Any, Any, A
     return zip(*(plain[column] for column in columns), strict=True)
 
 
-Moves = Mapping[tuple[str | None, str | None], tuple[str, int | None]]
-"""By key (null: any) and company of reference rows: where the facts moved that had both, and by which decision."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """Where facts went, by which decision, and whether they only went back."""
+
+    company_id: str
+    decision_id: int | None = None
+    is_back: bool = False
+
+
+Moves = Mapping[tuple[str | None, str | None], Move]
+"""By key (null: any) and company of reference rows: where the facts moved that had both."""
 
 
 def repointed_facts(groups: Sequence[Group], answers: Sequence[Answer], *, decisions: Rulings) -> tuple[Repointed, ...]:
@@ -183,8 +215,9 @@ def repointed_facts(groups: Sequence[Group], answers: Sequence[Answer], *, decis
 
     First go back the changes whose decision was undone, with all that came on top of them. Then a temporary
     or missing id becomes what the cascade names; a decision for, or against, a company is followed; rows that
-    stand somewhere by a decision that is no more go where they would be without it. Then merges are followed.
-    Nothing else moves: a real id that knowledge alone contradicts stays.
+    stand somewhere by a decision that is no more go where they would be without it, and so do rows that only
+    their plan named, where a decision is against the name that taught it. Then merges are followed. Nothing
+    else moves: a real id that knowledge alone contradicts stays.
     """
     return tuple(
         changed
@@ -203,7 +236,7 @@ def _repointed(
 ) -> Repointed | None:
     steps = list(_taken_back(group))
     held = steps[-1].after if steps else group.held
-    again = _anew(held, answer, decisions) if answer else _moved(held, group.key, moves or {})
+    again = _anew(held, answer, decisions) if answer else _moved(held, group, moves or {})
     if again:
         steps.append(again)
         held = again.after
@@ -228,9 +261,11 @@ def _taken_back(group: Group) -> Iterator[Step]:
 
 def _anew(held: Holding, answer: Answer, decisions: Rulings) -> Step | None:
     """The step to what the cascade says, where that counts."""
-    said = answer.holding
+    said, doubt = answer.holding, decisions.doubting(held, answer.plan)
     if held.is_open:
         after = None if said.is_open else said
+    elif doubt is not None and said.source != DECISION:
+        after = None if said.company_id == held.company_id else said
     elif said.source == DECISION or decisions.against(answer, held.company_id) is not None:
         after = None if decisions.followed(said.company_id) == held.company_id else said
     elif held.source == DECISION:
@@ -239,28 +274,30 @@ def _anew(held: Holding, answer: Answer, decisions: Rulings) -> Step | None:
         after = None
     if after is None:
         return None
-    number = decisions.choosing(answer)
-    return Step(before=held, after=after, decision_id=number or decisions.against(answer, held.company_id))
+    number = decisions.choosing(answer) or decisions.against(answer, held.company_id) or doubt
+    return Step(before=held, after=after, decision_id=number)
 
 
 def _without_decision(held: Holding, answer: Answer, decisions: Rulings) -> Holding | None:
     """Where rows go whose decision was undone; None where one in force may still be why they stand here.
 
-    A row that was loaded while a merge was in force may have come with the id that was merged: nothing else
-    knows that id, so it comes back rather than a temporary one.
+    A row that was loaded while a merge was in force may have come with the id that was merged: where nothing
+    else knows that id, or knows better, it comes back rather than another one.
     """
-    said, merged = answer.holding, decisions.unmerged.get(held.company_id or "", ())
-    if decisions.withdrew(answer, held.company_id):
+    said, company = answer.holding, held.company_id or ""
+    if decisions.withdrew(answer, company):
         return said if said.company_id else None
-    if merged and not said.is_open:
+    left, merged = decisions.left_by_undone(company), decisions.unmerged.get(company, ())
+    if decisions.followed(said.company_id) in left:
         return said
-    if len(merged) != 1 or decisions.is_merged_into(held.company_id):
-        return None
-    return Holding(company_id=merged[0], source=DELIVERED, confidence=held.confidence)
+    if len(merged) == 1 and not decisions.is_merged_into(company):
+        return Holding(company_id=merged[0], source=DELIVERED, confidence=held.confidence)
+    return said if merged and not said.is_open else None
 
 
-def _moved(held: Holding, key: str | None, moves: Moves) -> Step | None:
-    found = moves.get((key, held.company_id)) or moves.get((None, held.company_id))
-    if found is None:
+def _moved(held: Holding, group: Group, moves: Moves) -> Step | None:
+    """The step after the facts; a row with a past of its own goes back by that alone."""
+    found = moves.get((group.key, held.company_id)) or moves.get((None, held.company_id))
+    if found is None or (found.is_back and group.has_past):
         return None
-    return Step(before=held, after=Holding(company_id=found[0]), decision_id=found[1])
+    return Step(before=held, after=Holding(company_id=found.company_id), decision_id=found.decision_id)

@@ -116,14 +116,18 @@ class ApplyReport:
 
 
 def company_changes(changes: Iterable[Repointed]) -> tuple[CompanyChange, ...]:
-    """The changes of facts as people read them, those with most rows first."""
+    """The changes of facts as people read them: those that a decision caused first, then those with most rows."""
     alike: dict[tuple[Any, ...], list[Repointed]] = {}
     for changed in changes:
         group = changed.group
         place = (group.table, group.name, group.plan, group.held, changed.after)
         alike.setdefault(place, []).append(changed)
     found = [_company_change(several) for several in alike.values()]
-    return tuple(sorted(found, key=lambda one: (-one.rows, one.table, one.name or "", one.plan or "")))
+    return tuple(sorted(found, key=_order))
+
+
+def _order(one: CompanyChange) -> tuple[Any, ...]:
+    return not (one.decisions or one.undone), -one.rows, one.table, one.name or "", one.plan or ""
 
 
 def _company_change(several: list[Repointed]) -> CompanyChange:

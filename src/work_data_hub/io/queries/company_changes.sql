@@ -1,11 +1,28 @@
 -- taken_back: rows of a table that a decision, undone since, brought where they are; the changes to take back, newest first
-with standing as (
+with recursive back (change_id, origin, row_ids) as (
+  select change.change_id, change.reverses, change.row_ids
+  from enterprise.company_changes as change
+  join enterprise.company_changes as origin on origin.change_id = change.reverses
+  where change.table_name = {table}
+    and origin.reverses is null
+  union all
+  select more.change_id, back.origin, more.row_ids
+  from back
+  join enterprise.company_changes as more on more.reverses = back.change_id
+),
+gone_back as materialized (
+  select distinct back.origin as change_id, member.row_id
+  from back
+  cross join lateral unnest(back.row_ids) as member (row_id)
+),
+standing as materialized (
   select change.change_id, change.row_ids, decision.undone_at is not null as is_undone
   from enterprise.company_changes as change
   left join enterprise.identity_decisions as decision on decision.decision_id = change.decision_id
+  left join (select change_id, count(*) as rows from gone_back group by 1) as gone on gone.change_id = change.change_id
   where change.table_name = {table}
     and change.reverses is null
-    and not exists (select from enterprise.company_changes as back where back.reverses = change.change_id)
+    and change.rows > coalesce(gone.rows, 0)
 ),
 members as (
   select change.change_id,
@@ -13,12 +30,91 @@ members as (
          min(change.change_id) filter (where change.is_undone) over (partition by member.row_id) as lowest
   from standing as change
   cross join lateral unnest(change.row_ids) as member (row_id)
+  left join gone_back as gone on gone.change_id = change.change_id and gone.row_id = member.row_id
   where change.change_id >= (select min(undone.change_id) from standing as undone where undone.is_undone)
+    and gone.row_id is null
 )
 select row_id, array_agg(change_id order by change_id desc) as changes
 from members
 where change_id >= lowest
 group by row_id
+
+-- last_reversals: the end of the line of changes that took a change back, rows after rows; the change itself before that
+with recursive line (origin, change_id) as (
+  select change_id, change_id
+  from enterprise.company_changes
+  where change_id = any(%(changes)s)
+  union all
+  select line.origin, back.change_id
+  from line
+  join enterprise.company_changes as back on back.reverses = line.change_id
+)
+select origin, max(change_id)
+from line
+group by origin
+
+-- doubted_plans: plans of names about which something was decided, the companies it was decided against, and the decision
+with about as materialized (
+  select decision_id, normalized_name, plan_code, from_company, to_company
+  from enterprise.identity_decisions
+  where undone_at is null
+    and normalized_name is not null
+),
+places as materialized (
+  select distinct about.decision_id, {plan}::text as plan, fact.{company}::text as company
+  from {table} as fact
+  join about on about.normalized_name = {customer} and (about.plan_code is null or about.plan_code = {plan})
+  where {plan} is not null
+),
+found as (
+  select decision_id, from_company as company
+  from about
+  where from_company is not null
+  union
+  select about.decision_id, entry.company_id
+  from about
+  join enterprise.enrichment_index as entry on entry.lookup_key = about.normalized_name
+  where about.from_company is null
+    and entry.lookup_type = 'customer_name'
+  union
+  select places.decision_id, entry.company_id
+  from places
+  join about using (decision_id)
+  join enterprise.enrichment_index as entry on entry.lookup_key = places.plan || '|' || about.normalized_name
+  where about.from_company is null
+    and entry.lookup_type = 'plan_customer'
+  union
+  select about.decision_id, change.company_from
+  from about
+  join enterprise.company_changes as change on change.normalized_name = about.normalized_name
+  where about.from_company is null
+    and (about.plan_code is null or about.plan_code = change.plan_code)
+),
+doubted as (
+  select places.plan, found.company, decision_id
+  from places
+  join found using (decision_id)
+  union
+  select plan, company, decision_id
+  from places
+  join about using (decision_id)
+  where about.from_company is null
+)
+select doubted.plan, doubted.company, max(decision_id)
+from doubted
+join about using (decision_id)
+where doubted.company !~ '^IN[A-Z2-7]{{16}}$'
+  and doubted.company is distinct from about.to_company
+group by 1, 2
+
+-- is_doubted: whether a fact has its company because its plan has, which decisions about other facts speak against
+(
+  fact._identity_source in ('index_plan_code', 'same_load')
+  and ({plan}::text, fact.{company}::text) in (
+    select plan, company
+    from unnest({plans}::text[], {companies}::text[]) as doubted (plan, company)
+  )
+)
 
 -- fact_groups: facts that may belong to another company by now, one line for rows of a month that are alike
 with taken as ({taken_back})
@@ -49,22 +145,41 @@ where fact.{company} ~ '^IN[A-Z2-7]{{16}}$'
      where undone_at is null
        and normalized_name is not null
    )
+   or {is_doubted}
 group by 1, 2, 3, 4, 5, 6, 7, 8
 order by 1, 5, 2, 3, 4, 6, 7, 8
 
--- sure_companies: what facts of the months say surely of names and plans, and not because people decided it
+-- sure_companies: what facts of the months say surely of names and plans, neither by a decision nor against one
+with taken as ({taken_back})
 select distinct fact.{month}, {customer}::text, {plan}::text, {plan_type}::text, fact.{company}::text
 from {table} as fact
 where fact.{month} = any({months})
   and fact.{company} !~ '^IN[A-Z2-7]{{16}}$'
   and fact._identity_source <> all({by_hand})
   and fact._identity_confidence > {surest_doubt}
+  and fact.id not in (select row_id from taken)
+  and not exists (
+    select
+    from enterprise.identity_decisions as made
+    where made.undone_at is null
+      and made.normalized_name = {customer}
+      and (made.plan_code is null or made.plan_code = {plan})
+      and (made.to_company is not null or made.from_company = fact.{company})
+  )
+  and {is_doubted} is not true
 
 -- value_groups: other rows that hold a company which may be another by now, one line for rows that are alike
-with taken as ({taken_back})
-select {key}::text, kept.{column}::text, taken.changes, array_agg(kept.id order by kept.id)
+with taken as ({taken_back}),
+changed as materialized (
+  select distinct member.row_id
+  from enterprise.company_changes as change
+  cross join lateral unnest(change.row_ids) as member (row_id)
+  where change.table_name = {table_name}
+)
+select {key}::text, kept.{column}::text, taken.changes, changed.row_id is not null, array_agg(kept.id order by kept.id)
 from {table} as kept
 left join taken on taken.row_id = kept.id
+left join changed on changed.row_id = kept.id
 where (
     taken.row_id is not null
     or kept.{column} in (
@@ -77,8 +192,8 @@ where (
     or kept.{column} = any({companies})
   )
   and {may_change}
-group by 1, 2, 3
-order by 1, 2, 3
+group by 1, 2, 3, 4
+order by 1, 2, 3, 4
 
 -- past_changes: where the rows of earlier changes stood before and after
 select change_id, company_from, source_from, confidence_from, company_to, source_to, confidence_to, decision_id
