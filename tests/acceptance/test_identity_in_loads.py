@@ -9,6 +9,7 @@ from tests.hub import Hub
 
 from work_data_hub.domain.sample.companies import SampleCompany, company_universe
 from work_data_hub.io.registry_simulator import SAMPLE_TOKEN, Simulator
+from work_data_hub.io.sample_drop import write_sample_drop
 
 pytestmark = pytest.mark.integration
 
@@ -108,6 +109,33 @@ def test_no_enrichment_asks_nobody(hub: Hub, registry: Simulator) -> None:
     with registry.serving() as url:
         assert at(hub, url).etl("--execute", "--no-enrichment").domain["identity"]["queued"] > 0
         assert registry.count() == 0
+
+
+def test_a_load_that_runs_out_of_its_rate_says_how_many_it_asked(hub: Hub, registry: Simulator) -> None:
+    hub.sample(rows=120)
+    slow = {"WDH_EQC_RATE_LIMIT": "5", "WDH_EQC_RATE_LIMIT_WINDOW": "600"}
+    with registry.serving() as url:
+        told = at(hub, url, **slow).etl("--execute").domain
+
+        use = told["identity"]["registry"]
+        assert (use["asked"], use["failed"]) == (registry.count(), 0) == (5, 0)
+    assert use["not_asked"] > 0
+    assert any("rate limit" in line for line in told["quality"]["warnings"])
+
+
+def test_a_load_of_references_only_asks_nobody(hub: Hub, registry: Simulator) -> None:
+    hub.sample(rows=60)
+    with registry.serving() as url:
+        assert at(hub, url).etl("--execute", "--skip-facts").code == 0
+        assert registry.count() == 0
+
+
+def test_a_plan_of_several_domains_says_that_they_teach_each_other(hub: Hub) -> None:
+    write_sample_drop(hub.data, period="202410", rows=60)
+    planned = hub.wdh("etl", "--all-domains", "--period", "202410", "--report", "json")
+
+    lines = [" ".join(domain["quality"]["not_checked"]) for domain in planned.report["domains"]]
+    assert ["domains before" in line for line in lines] == [False, True, True, True]
 
 
 @pytest.mark.parametrize("trouble", ["401", "403", "429", "500", "hang", "cut", "not-json", "token-expired"])

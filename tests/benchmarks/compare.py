@@ -119,6 +119,7 @@ def _empty(url: str) -> None:
         cursor.execute(
             "truncate business.规模明细, business.收入明细, customer.中标客户明细, customer.流失客户明细,"
             " ledger.rejected_rows, ledger.corrections, ledger.waivers, ledger.loads,"
+            " enterprise.enrichment_requests, enterprise.enrichment_index, enterprise.company_changes,"
             " mapping.年金计划, mapping.组合计划, customer.客户明细"
         )
     connection.autocommit = True

@@ -20,6 +20,7 @@ from work_data_hub.domain.identity.knowledge import (
     no_entries,
 )
 from work_data_hub.domain.identity.learning import conflict_texts, lessons
+from work_data_hub.domain.identity.record import record_of
 from work_data_hub.domain.identity.rules import SHIPPED_RULES
 from work_data_hub.domain.identity.temporary import is_temporary
 
@@ -190,8 +191,81 @@ def test_a_row_takes_the_id_that_another_row_of_its_name_brings() -> None:
         columns=COLUMNS,
     )
 
-    assert answered(found) == [("11", "existing_id"), *[("11", "same_load")] * 5]
+    assert answered(found)[:5] == [("11", "existing_id"), *[("11", "same_load")] * 4]
     assert found.frame[CONFIDENCE].tolist()[1] == 0.85
+    # 乙 is known by its plan only: in another plan it may be anybody.
+    assert is_temporary(answered(found)[5][0] or "")
+
+
+def test_a_row_known_by_its_plan_teaches_nothing_about_its_name() -> None:
+    entries = index(("plan_code", "S1", "1", 0.95))
+    found = identify(rows(("S1", SINGLE, "乙", None)), book=book(Knowledge(entries=entries)), columns=COLUMNS)
+    taught = lessons(found.found(), SHIPPED_RULES)
+
+    assert sorted(taught.entries["kind"]) == ["plan_code", "plan_customer"]
+
+
+@pytest.mark.parametrize(
+    ("source", "confidence", "company"),
+    [
+        ("backflow", 0.95, "9"),
+        ("domain_learning", 0.95, "9"),
+        ("eqc_api", 0.8, "9"),
+        ("eqc_api", 1.0, "1"),
+        ("manual", 0.5, "1"),
+        ("legacy_migration", 0.9, "1"),
+    ],
+)
+def test_what_loads_taught_and_unsure_matches_do_not_overrule_the_id_in_the_row(
+    source: str, confidence: float, company: str
+) -> None:
+    entries = index(("customer_name", "甲", "1", confidence)).assign(source=source)
+    found = identify(
+        rows(("P1", COLLECTIVE, "甲", "9"), ("P1", COLLECTIVE, "甲", "1")),
+        book=book(Knowledge(entries=entries.astype({"source": "string"}))),
+        columns=COLUMNS,
+    )
+
+    assert [company_id for company_id, _ in answered(found)] == [company, "1"]
+
+
+def test_a_taught_entry_that_another_load_contradicts_is_shown() -> None:
+    entries = index(("customer_name", "甲", "1", 0.85)).assign(source="backflow").astype({"source": "string"})
+    found = identify(rows(("P1", COLLECTIVE, "甲", "9")), book=book(Knowledge(entries=entries)), columns=COLUMNS)
+
+    assert record_of(found, domain="annuity_performance", rules=SHIPPED_RULES).conflicts == ("customer_name 甲: 1, 9",)
+
+
+def test_a_rejected_row_tells_nothing_about_others_and_nobody_is_asked_for_it() -> None:
+    asked: list[str] = []
+
+    def ask(names: pd.DataFrame) -> pd.DataFrame:
+        asked.extend(names["name"])
+        return known()(names)
+
+    found = identify(
+        rows(("S1", SINGLE, "甲", "11"), ("S1", SINGLE, "甲", None), ("P1", COLLECTIVE, "乙", None)),
+        book=book(ask=ask),
+        columns=COLUMNS,
+        rejected=np.array([True, False, True]),
+    )
+
+    assert answered(found)[0] == ("11", "existing_id")
+    assert is_temporary(answered(found)[1][0] or "")
+    assert asked == ["甲"]
+
+
+def test_a_name_known_as_another_company_than_its_plan_s_is_noticed() -> None:
+    entries = index(
+        ("plan_code", "S1", "1", 0.95), ("customer_name", "乙", "2", 0.95), ("customer_name", "甲", "1", 1.0)
+    )
+    found = identify(
+        rows(("S1", SINGLE, "甲", None), ("S1", SINGLE, "乙", None)),
+        book=book(Knowledge(entries=entries)),
+        columns=COLUMNS,
+    )
+
+    assert found.against_plan.tolist() == [False, True]
 
 
 def test_a_key_of_two_companies_teaches_nothing_and_is_shown() -> None:

@@ -78,6 +78,11 @@ def test_existing_ids_are_stripped_and_in_capitals() -> None:
     assert found(客户名称=[None], 公司代码=[" c10001 "]).frame["company_id"].tolist() == ["C10001"]
 
 
+@pytest.mark.parametrize("written", ["６１４８１０４７７", "614810477.0", " 614810477 "])
+def test_an_id_is_read_whatever_its_width_and_form(written: str) -> None:
+    assert found(客户名称=["甲公司"], 公司代码=[written]).frame["company_id"].tolist() == ["614810477"]
+
+
 def test_hits_count_rows_of_every_source() -> None:
     hits = found(计划代码=["FP0001", "FP0001", None, None], 客户名称=["甲", "乙", "甲", None]).hits
 
@@ -114,7 +119,8 @@ def test_no_rows_give_an_empty_answer() -> None:
 def test_a_further_matcher_is_asked_in_its_place() -> None:
     def by_ledger(keys: pd.DataFrame, _clues: Clues) -> pd.DataFrame:
         ids = keys["name"].map({"中国平安": "600000001"}).astype("string")
-        return pd.DataFrame({"company_id": ids, "confidence": 0.9, "entry_id": pd.array([7] * len(ids), dtype="Int64")})
+        entry = pd.array([7] * len(ids), dtype="Int64")
+        return pd.DataFrame({"company_id": ids, "confidence": 0.9, "entry_id": entry, "clue": "row"})
 
     matchers = (*MATCHERS[:2], Matcher(name="ledger", find=by_ledger, says="a ledger"), *MATCHERS[2:])
     identified = identify(rows(客户名称=["中国平安", "甲"]), book=BOOK, columns=NAME_ONLY, matchers=matchers)

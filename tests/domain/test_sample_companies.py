@@ -28,7 +28,7 @@ from work_data_hub.domain.sample.sounds import sound_of
 
 pytestmark = pytest.mark.unit
 
-SIGNS = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+SIGNS = "0123456789ABCDEFGHJKLMNPQRTUWXY"  # pragma: allowlist secret
 WEIGHTS = (1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28)
 UNIVERSE = company_universe()
 HENGTAI = sample_company("北京恒泰电力有限公司", company_id="600000001")

@@ -79,9 +79,7 @@ def test_hits_are_added_to_what_was_counted(warehouse: Connection) -> None:
         (entry,) = cursor.fetchone() or (0,)
         for _ in range(2):
             count_hits(cursor, pd.DataFrame({"entry_id": [entry], "rows": [7]}))
-        cursor.execute(
-            "select lookup_key, hit_count, last_hit_at is null from enterprise.enrichment_index order by 2 desc"
-        )
+        cursor.execute("select lookup_key, hit_count from enterprise.enrichment_index order by 2 desc")
         assert cursor.fetchall() == [("甲", 14), ("乙", 0)]
 
 
@@ -114,6 +112,46 @@ def test_names_searched_lately_in_vain_come_along_until_they_are_old(warehouse: 
     asked = pd.DataFrame({"kind": ["customer_name"] * 4, "key": list("甲乙丙丁")})
 
     assert look_up(warehouse, asked, searched_days=30).searched == {"甲", "乙"}
+
+
+def decide(warehouse: Connection, kind: str, name: str, *companies: str | None) -> None:
+    with warehouse.cursor() as cursor:
+        cursor.execute(
+            "insert into enterprise.identity_decisions"
+            " (kind, normalized_name, from_company, to_company, reason, actor) values (%s, %s, %s, %s, 'r', 'a')",
+            (kind, name, *companies),
+        )
+
+
+@pytest.mark.parametrize(
+    ("kind", "companies", "still"),
+    [
+        ("reject", ("1", None), {}),
+        ("split", ("1", "2"), {}),
+        ("choose", (None, "2"), {}),
+        ("accept", (None, "1"), {"S1": "1"}),
+        ("reject", ("3", None), {"S1": "1"}),
+    ],
+)
+def test_what_a_plan_was_learned_by_goes_with_the_name_it_came_from(
+    warehouse: Connection, kind: str, companies: tuple[str | None, str | None], still: dict[str, str]
+) -> None:
+    write(warehouse, ("plan_code", "S1", "1", 0.95), ("plan_customer", "S1|甲", "1", 0.9))
+    decide(warehouse, kind, "甲", *companies)
+
+    assert known(warehouse, ("plan_code", "S1")) == still
+
+
+def test_a_plan_that_another_name_tells_of_too_stays_known(warehouse: Connection) -> None:
+    taught = (
+        ("plan_code", "S1", "1", 0.95),
+        ("plan_customer", "S1|甲", "1", 0.9),
+        ("plan_customer", "S1|乙", "1", 0.9),
+    )
+    write(warehouse, *taught)
+    decide(warehouse, "reject", "甲", "1", None)
+
+    assert known(warehouse, ("plan_code", "S1")) == {"S1": "1"}
 
 
 @pytest.mark.parametrize(

@@ -253,11 +253,16 @@ def identify_company(
     )
 
     def apply(rows: pd.DataFrame, context: PipelineContext) -> pd.DataFrame:
-        found = identify(rows, book=run_of(context).book, columns=columns)
+        out = _rejected_rows(context, len(rows))
+        found = identify(rows, book=run_of(context).book, columns=columns, rejected=out)
         context.findings.append(found)
         answers = found.frame
         if existing:
             _count_written_ids(context, existing, rows[existing], found=answers[COMPANY_ID])
+        if (other := found.against_plan).any():
+            context.findings.append(
+                counted(f"{customer} known as another company's than the plan's", rows[customer][other])
+            )
         return rows.assign(
             **{
                 target: answers[COMPANY_ID],
@@ -317,6 +322,15 @@ def _rejected_in(context: PipelineContext, column: str, rows: int) -> np.ndarray
         if isinstance(finding, Rejected):
             cells = finding.cells
             found[cells.loc[cells["column"] == column, "position"].to_numpy(dtype="int64")] = True
+    return found
+
+
+def _rejected_rows(context: PipelineContext, rows: int) -> np.ndarray:
+    """Which rows have a rejected cell so far."""
+    found = np.zeros(rows, dtype=bool)
+    for finding in context.findings:
+        if isinstance(finding, Rejected):
+            found[finding.cells["position"].to_numpy(dtype="int64")] = True
     return found
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from work_data_hub.domain.identity.cascade import identify
 from work_data_hub.domain.identity.identified import COMPANY_ID, CONFIDENCE, SOURCE, Identified, IdentityColumns
-from work_data_hub.domain.identity.knowledge import IdentityBook, Knowledge
+from work_data_hub.domain.identity.knowledge import IdentityBook, KeyKind, Knowledge
 from work_data_hub.domain.identity.matchers import MATCHERS, Clues, Matcher
 from work_data_hub.domain.identity.repointing import MERGE, Answer, Group, Holding
 
@@ -19,7 +19,9 @@ _NOT_ASKED = ("existing_id", "registry")
 
 def _by_stored_id(keys: pd.DataFrame, _clues: Clues) -> pd.DataFrame:
     nobody = pd.Series(pd.NA, index=keys.index, dtype="Int64")
-    return pd.DataFrame({COMPANY_ID: keys[_STORED], "confidence": 1.0, "entry_id": nobody})
+    # How it was found is not told here: it speaks for its plan, and not for its name in other plans.
+    stored = {COMPANY_ID: keys[_STORED], "confidence": 1.0, "entry_id": nobody, "clue": KeyKind.PLAN_CODE.value}
+    return pd.DataFrame(stored)
 
 
 STORED = Matcher(name="stored", find=_by_stored_id, says="the company that the row surely has")

@@ -26,30 +26,40 @@ _NOT_A_CUSTOMER = "0"
 
 
 def identify(
-    rows: pd.DataFrame, *, book: IdentityBook, columns: IdentityColumns, matchers: tuple[Matcher, ...] = MATCHERS
+    rows: pd.DataFrame,
+    *,
+    book: IdentityBook,
+    columns: IdentityColumns,
+    rejected: np.ndarray | None = None,
+    matchers: tuple[Matcher, ...] = MATCHERS,
 ) -> Identified:
     """Return the company of each row, from the first matcher that answers.
 
     Reads the named columns; nothing is dropped. The warehouse is looked up once, for all keys together.
-    A row without a usable name that no other clue settles stays null, unresolved.
+    A row without a usable name that no other clue settles stays null, unresolved. Rows of the mask
+    `rejected` tell nothing about others.
     """
+    out = np.zeros(len(rows), dtype=bool) if rejected is None else rejected
     raw = pd.DataFrame(
         {
             "plan": _column(rows, columns.plan),
             "plan_type": _column(rows, columns.plan_type),
             "name": _column(rows, columns.customer),
             "existing": _column(rows, columns.existing),
+            "is_rejected": out,
         }
     )
     first, members = _distinct(raw)
     keys = _clean(raw.take(first), no_plans=book.no_plans).assign(rows=np.bincount(members, minlength=len(first)))
+    known = _known(keys, book)
     return Identified(
         keys=keys,
-        answers=_ask(keys, book, matchers),
+        answers=_ask(keys, book, known, matchers),
         members=members,
         index=rows.index,
         written=_column(rows, columns.written or columns.customer),
         sources=tuple(dict.fromkeys((*(matcher.name for matcher in matchers), EXCLUDED, UNRESOLVED))),
+        entries=known.entries,
     )
 
 
@@ -68,7 +78,8 @@ class Trace:
 def trace(row: pd.DataFrame, *, book: IdentityBook, columns: IdentityColumns) -> tuple[Trace, ...]:
     """What each matcher, in order, says of a one-row frame; the first with an answer decides."""
     decided = identify(row, book=book, columns=columns)
-    clues = Clues(book=book, known=_known(decided.keys, book), decided=decided.found())
+    known = _known(decided.keys, book)
+    clues = Clues(book=book, known=known, keys=decided.keys, answers=decided.answers)
     told = [_traced(matcher, decided, clues) for matcher in dict.fromkeys(MATCHERS)]
     first = next((one for one in told if one.company_id is not None), None)
     return tuple(replace(one, decides=one is first) for one in told)
@@ -110,6 +121,7 @@ def _clean(raw: pd.DataFrame, *, no_plans: frozenset[str]) -> pd.DataFrame:
             "is_single": raw["plan_type"].str.strip().eq(SINGLE_PLAN).fillna(False).astype(bool),
             "name": names.mask(names.isin(["", _NOT_A_CUSTOMER])),
             "existing": real_ids(raw["existing"]),
+            "is_rejected": raw["is_rejected"],
         }
     ).reset_index(drop=True)
 
@@ -118,27 +130,32 @@ def _known(keys: pd.DataFrame, book: IdentityBook) -> Knowledge:
     return book.look_up(wanted(keys))
 
 
-def _ask(keys: pd.DataFrame, book: IdentityBook, matchers: tuple[Matcher, ...]) -> pd.DataFrame:
-    """Return company_id, source, confidence and entry_id of each key."""
-    decided = pd.DataFrame({COMPANY_ID: pd.NA, SOURCE: UNRESOLVED, CONFIDENCE: np.nan, "entry_id": pd.NA}, keys.index)
-    decided = decided.astype({COMPANY_ID: "string", SOURCE: "string", "entry_id": "Int64"})
-    known = _known(keys, book)
+def _ask(keys: pd.DataFrame, book: IdentityBook, known: Knowledge, matchers: tuple[Matcher, ...]) -> pd.DataFrame:
+    """Return company_id, source, confidence, entry_id and clue of each key."""
+    nothing = {COMPANY_ID: pd.NA, SOURCE: UNRESOLVED, CONFIDENCE: np.nan, "entry_id": pd.NA, "clue": ""}
+    decided = pd.DataFrame(nothing, keys.index)
+    decided = decided.astype({COMPANY_ID: "string", SOURCE: "string", "entry_id": "Int64", "clue": "string"})
+    clues = Clues(book=book, known=known, keys=keys, answers=decided)
+    news = True
     for matcher in matchers:
         if matcher.name == TEMPORARY:
-            _take_back(keys, decided, Clues(book=book, known=known, decided=keys.join(decided)))
-        while _one_round(matcher, keys, decided, Clues(book=book, known=known, decided=keys.join(decided))):
+            _take_back(decided, clues)
+        if matcher is SAME_LOAD and not news:
+            continue
+        news = False if matcher is SAME_LOAD else news
+        while _one_round(matcher, keys, decided, clues):
             # Only what this load teaches can teach more; every other matcher has said all it knows.
             if matcher is not SAME_LOAD:
+                news = True
                 break
     return decided
 
 
-def _take_back(keys: pd.DataFrame, decided: pd.DataFrame, clues: Clues) -> None:
+def _take_back(decided: pd.DataFrame, clues: Clues) -> None:
     """Open again what rows of this load taught each other and then contradicted, until the rest agrees."""
-    while clues.decided[SOURCE].eq(SAME_LOAD.name).any() and (wrong := unsupported(clues)).any():
+    while decided[SOURCE].eq(SAME_LOAD.name).any() and (wrong := unsupported(clues)).any():
         for column, nothing in ((COMPANY_ID, pd.NA), (SOURCE, UNRESOLVED), (CONFIDENCE, np.nan)):
             decided[column] = decided[column].mask(wrong, nothing)
-        clues = replace(clues, decided=keys.join(decided))
 
 
 def _one_round(matcher: Matcher, keys: pd.DataFrame, decided: pd.DataFrame, clues: Clues) -> bool:
@@ -152,7 +169,8 @@ def _one_round(matcher: Matcher, keys: pd.DataFrame, decided: pd.DataFrame, clue
     decided.loc[hits.index, COMPANY_ID] = hits[COMPANY_ID].mask(excluded)
     decided.loc[hits.index, SOURCE] = np.where(excluded, EXCLUDED, hits["source"])
     decided.loc[hits.index, CONFIDENCE] = hits["confidence"]
-    decided.loc[hits.index, "entry_id"] = hits["entry_id"]
+    for column in ("entry_id", "clue"):
+        decided.loc[hits.index, column] = hits[column]
     return len(hits) > 0
 
 

@@ -34,9 +34,10 @@ class IdentityColumns:
 class Identified:
     """Company, source and confidence of each row, by its key.
 
-    `keys` has one row a distinct key (plan, is_single, name, existing, rows), `answers` the same rows
-    (company_id, _identity_source, _identity_confidence, entry_id); `members` is each row's place among
-    them, `index` the rows' own index. `written` is each row's name as typed.
+    `keys` has one row a distinct key (plan, is_single, name, existing, is_rejected, rows), `answers` the
+    same rows (company_id, _identity_source, _identity_confidence, entry_id, clue); `members` is each row's
+    place among them, `index` the rows' own index. `written` is each row's name as typed, `entries` the
+    index entries that were known of the keys.
     """
 
     keys: pd.DataFrame
@@ -45,6 +46,7 @@ class Identified:
     index: pd.Index
     written: pd.Series
     sources: tuple[str, ...]
+    entries: pd.DataFrame
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -62,6 +64,14 @@ class Identified:
         """The normalised names behind temporary ids, sorted."""
         behind = self.answers[SOURCE].eq(TEMPORARY).to_numpy(dtype=bool)
         return tuple(sorted(self.keys.loc[behind, "name"].unique()))
+
+    @property
+    def against_plan(self) -> pd.Series:
+        """Which rows have the company of their plan, although their name is known as another one's."""
+        by_name = self.entries[self.entries["kind"].eq("customer_name")].set_index("key")["company_id"]
+        known = self.keys["name"].map(by_name)
+        by_plan = self.answers["clue"].eq("plan_code") & known.notna() & known.ne(self.answers[COMPANY_ID])
+        return by_plan.fillna(False).take(self.members).set_axis(self.index)
 
     def of_rows(self, kept: np.ndarray) -> "Identified":
         """The same for the rows of a mask only; keys without such a row are gone."""

@@ -56,8 +56,9 @@ class Knowledge:
     searched: frozenset[str] = frozenset()
 
     def by_key(self, kind: KeyKind) -> pd.DataFrame:
-        """company_id, confidence and entry_id of the entries of a kind, by key."""
-        return self.entries[self.entries["kind"].eq(kind)].set_index("key")[["company_id", "confidence", "entry_id"]]
+        """company_id, confidence, entry_id and source of the entries of a kind, by key."""
+        entries = self.entries[self.entries["kind"].eq(kind)].set_index("key")
+        return entries[["company_id", "confidence", "entry_id", "source"]]
 
     def aliases(self) -> dict[str, str]:
         """Each merged company and the one that stands for it, followed to the end."""

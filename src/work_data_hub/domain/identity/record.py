@@ -71,13 +71,16 @@ def record_of(
     """
     found = identified.found()
     taught = lessons(found, rules)
+    known = identified.entries.merge(taught.entries, on=["kind", "key"], suffixes=("", "_told"))
+    held = known[known["company_id"].ne(known["company_id_told"]) & known["confidence"].ge(known["confidence_told"])]
+    against = pd.concat([held, held.assign(company_id=held["company_id_told"])])[["kind", "key", "company_id"]]
     return IdentityRecord(
         domain=domain,
         taught=_kept(taught, found, domain=domain, rules=rules),
         used=identified.entries_used(),
         unknown=identified.unknown(),
         rules=rules,
-        conflicts=conflict_texts(taught.conflicts),
+        conflicts=conflict_texts(pd.concat([taught.conflicts, against])),
         answers=answers,
     )
 

@@ -4,8 +4,9 @@ import re
 
 import pandas as pd
 
+from work_data_hub.domain.distinct import map_distinct
 from work_data_hub.domain.identity.temporary import is_temporary
-from work_data_hub.domain.text import is_blank
+from work_data_hub.domain.text import is_blank, narrow
 
 _NOT_AN_ID = frozenset({"N", "0"})
 # Words such as 待查 stand where an id belongs; so does what only looks like a temporary id.
@@ -38,8 +39,9 @@ def real_ids(written: pd.Series) -> pd.Series:
 
 
 def _bare_ids(written: pd.Series) -> pd.Series:
-    """Return the cells in capitals and without white space."""
-    return written.str.replace(r"\s+", "", regex=True).str.upper()
+    """Return the cells half-width, in capitals, without white space and without the `.0` of a number."""
+    ids = map_distinct(written, narrow).astype("string")
+    return ids.str.replace(r"\s+", "", regex=True).str.upper().str.replace(r"^([0-9]+)\.0+$", r"\1", regex=True)
 
 
 def _means_no_id(text: str) -> bool:

@@ -182,7 +182,7 @@ def organisation_code(company_id: str) -> str:
     return f"{signs}-{'0123456789X'[-total % 11]}"
 
 
-_CODE_SIGNS = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+_CODE_SIGNS = "0123456789ABCDEFGHJKLMNPQRTUWXY"  # pragma: allowlist secret
 
 
 def _registered_ids(seed: int, *, size: int, names: tuple[str, ...]) -> dict[str, str]:

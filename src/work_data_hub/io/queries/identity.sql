@@ -4,6 +4,24 @@ with asked as materialized (
 ),
 names as materialized (
   select key as name from asked where kind = 'customer_name'
+),
+-- companies that a plan was learned to have only through names that people decided otherwise about
+withdrawn as materialized (
+  select split_part(lesson.lookup_key, '|', 1) as plan, lesson.company_id
+  from enterprise.enrichment_index as lesson
+  left join enterprise.identity_decisions as decision
+    on decision.undone_at is null
+    and decision.kind <> 'merge'
+    and decision.normalized_name = substr(lesson.lookup_key, strpos(lesson.lookup_key, '|') + 1)
+    and decision.to_company is distinct from lesson.company_id
+    and coalesce(decision.from_company, lesson.company_id) = lesson.company_id
+    and coalesce(decision.plan_code, split_part(lesson.lookup_key, '|', 1)) = split_part(lesson.lookup_key, '|', 1)
+  where lesson.lookup_type = 'plan_customer'
+    and exists (
+      select from enterprise.identity_decisions as made where made.undone_at is null and made.kind <> 'merge'
+    )
+  group by 1, 2
+  having bool_and(decision.decision_id is not null)
 )
 select 'entry', entry.lookup_type, entry.lookup_key, null, entry.company_id, null, entry.confidence::float8, entry.id::bigint,
   entry.source
@@ -12,6 +30,11 @@ join enterprise.enrichment_index as entry on entry.lookup_type = asked.kind and 
 where not entry.is_ambiguous
   and (entry.lookup_type = 'plan_code' or entry.normaliser_version = %(version)s)
   and (entry.expires_at is null or entry.expires_at > now())
+  and not (
+    entry.lookup_type = 'plan_code'
+    and entry.source in ('backflow', 'domain_learning')
+    and (entry.lookup_key, entry.company_id) in (select plan, company_id from withdrawn)
+  )
 union all
 select 'decision', decision.kind, decision.normalized_name, decision.plan_code, decision.from_company, decision.to_company,
   null, decision.decision_id, decision.actor
