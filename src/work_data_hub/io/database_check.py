@@ -16,7 +16,12 @@ _UPSERT = (*_KEEP, "DELETE")
 # Each table, and what a load does with it.
 NEEDED: dict[str, tuple[str, ...]] = {
     **{domain.table: _UPSERT if domain.unique_key else _REPLACE for domain in DOMAINS.values()},
-    "customer.客户明细": _KEEP,
+    "customer.contract_periods": _UPSERT,
+    "customer.contract_years": _ADD,
+    "customer.customer_plan_contract": _UPSERT,
+    "customer.fct_customer_plan_monthly": _UPSERT,
+    "customer.fct_customer_product_line_monthly": _UPSERT,
+    "customer.客户明细": _UPSERT,
     "enterprise.base_info": _KEEP,
     "enterprise.biz_label": _REPLACE,
     "enterprise.business_info": _KEEP,
@@ -27,6 +32,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "enterprise.refresh_runs": _KEEP,
     "enterprise.registry_searches": _KEEP,
     "ledger.corrections": _KEEP,
+    "ledger.hook_runs": _ADD,
     "ledger.loads": _ADD,
     "ledger.rejected_rows": _KEEP,
     "ledger.waivers": ("SELECT", "INSERT", "DELETE"),
@@ -44,7 +50,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "system.synced_keys": _REPLACE,
     f"{VERSION_SCHEMA}.{VERSION_TABLE}": _READ,
 }
-SCHEMAS = ("business", "customer", "enterprise", "ledger", "mapping", "public", "sandbox", "system")
+SCHEMAS = ("bi", "business", "customer", "enterprise", "ledger", "mapping", "public", "sandbox", "system")
 _LOAD_IDS = "ledger.loads_load_id_seq"
 
 

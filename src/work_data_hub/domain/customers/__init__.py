@@ -1,0 +1,1 @@
+"""Customer master data: contracts with history, and what each month looked like."""
