@@ -26,7 +26,13 @@ IDENTITY_POINTS = (
     "inside_repoint",
     "before_refresh_commit",
 )
-POINTS = (*LOAD_POINTS, *IDENTITY_POINTS)
+CUSTOMER_POINTS = (
+    "after_contract_lock",
+    "inside_contracts",
+    "before_contract_commit",
+    "before_snapshot_commit",
+)
+POINTS = (*LOAD_POINTS, *IDENTITY_POINTS, *CUSTOMER_POINTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
