@@ -19,12 +19,12 @@ def empty(hub: Hub) -> None:
     connection = psycopg2.connect(hub.url)
     with connection, connection.cursor() as cursor:
         cursor.execute("truncate business.规模明细, business.收入明细, customer.中标客户明细, customer.流失客户明细")
-        cursor.execute("truncate customer.客户明细")
+        cursor.execute("truncate customer.客户明细 cascade")
     connection.close()
 
 
-def load(hub: Hub, *domains: str, mode: str = "--execute") -> dict[str, Any]:
-    answer = hub.wdh("etl", "--domains", ",".join(domains), "--period", MONTH, mode, "--force", "--report", "json")
+def load(hub: Hub, *domains: str, mode: str = "--execute", period: str = MONTH) -> dict[str, Any]:
+    answer = hub.wdh("etl", "--domains", ",".join(domains), "--period", period, mode, "--force", "--report", "json")
     assert answer.code == 0, answer.stderr
     return {domain["domain"]: domain["references"] for domain in answer.report["domains"]}
 
@@ -45,6 +45,25 @@ def test_a_month_of_all_domains_gives_one_master_whatever_the_order(hub: Hub) ->
     assert {row[-1] for row in first} >= {"annual_award", "annuity_performance"}
     assert hub.query(master) == first
     assert hub.query("select count(*) from customer.客户明细 where company_id like 'IN%'") == [(0,)]
+
+
+def test_months_in_either_order_tag_new_customers_alike(hub: Hub) -> None:
+    months = ("202409", MONTH)
+    for period in months:
+        write_sample_drop(hub.data, period=period, rows=200, company_ids=True)
+    tagged = "select company_id, tags from customer.客户明细 order by 1"
+    seen = []
+
+    # The first round teaches which company a name belongs to, so that the others begin alike.
+    for order in (months, months, months[::-1]):
+        empty(hub)
+        for period in order:
+            load(hub, *DOMAINS, period=period)
+        seen.append(hub.query(tagged))
+
+    assert seen[1] == seen[2]
+    new = [tag for _, tags in seen[1] for tag in tags if tag.endswith("新建")]
+    assert set(new) == {"2409新建", "2410新建"}
 
 
 def test_the_same_files_again_change_no_reference_row(hub: Hub) -> None:

@@ -121,7 +121,7 @@ def test_a_template_is_filled_by_first_values(template: str, found: str | None) 
 
 @pytest.mark.parametrize(("form", "found"), [("yyMM", "2410新建"), ("yyyyMM", "202410新建"), ("yyyy", "2024新建")])
 def test_a_tag_is_a_month_and_a_suffix_in_a_list(form: str, found: str) -> None:
-    column = replace(TAG, date_format=form, given=Given.ON_INSERT)
+    column = replace(TAG, date_format=form, given=Given.FIRST_MONTH)
 
     assert value(column) == f'["{found}"]'
     assert tag_text(column, date(2024, 10, 1)) == found

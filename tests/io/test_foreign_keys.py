@@ -16,6 +16,8 @@ from work_data_hub.io.reference_keys import check_keys
 
 MAX_BY = {"type": "max_by", "order_column": "期末资产规模"}
 
+TAG = {"type": "tag", "date_column": "月度", "suffix": "x", "given": "first_month"}
+
 
 def rule(**changes: Any) -> dict[str, Any]:
     usual = {
@@ -95,10 +97,10 @@ def test_rules_come_after_those_they_depend_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.unit
-def test_tags_come_and_go_with_the_month_unless_they_are_for_new_rows(tmp_path: Path) -> None:
+def test_tags_are_of_each_month_or_of_the_first(tmp_path: Path) -> None:
     tags = [
         {"target": target, "aggregation": {"type": "tag", "date_column": "月度", "suffix": "中标", **more}}
-        for target, more in (("tags", {}), ("备注", {"given": "on_insert"}))
+        for target, more in (("tags", {}), ("备注", {"given": "first_month"}))
     ]
     precedence = {"customer.客户明细": ["annuity_performance"]}
 
@@ -106,7 +108,7 @@ def test_tags_come_and_go_with_the_month_unless_they_are_for_new_rows(tmp_path: 
 
     assert [(tag.date_format, tag.given) for tag in found.tags] == [
         ("yyMM", Given.EACH_MONTH),
-        ("yyMM", Given.ON_INSERT),
+        ("yyMM", Given.FIRST_MONTH),
     ]
     assert [describer.domain for describer in found.described_by] == ["annuity_performance"]
 
@@ -295,15 +297,32 @@ def test_half_a_key_is_none(warehouse: Connection, tmp_path: Path, index: str) -
 
 @pytest.mark.integration
 def test_tags_need_a_column_that_holds_lists(warehouse: Connection, tmp_path: Path) -> None:
-    tags = [
-        {"target": "备注", "aggregation": {"type": "tag", "date_column": "月度", "suffix": "x", "given": "on_insert"}}
-    ]
+    tags = [{"target": "备注", "aggregation": TAG}]
+    precedence = {"customer.客户明细": ["annuity_performance"]}
 
-    with pytest.raises(ConfigError, match="a column of type jsonb"):
-        check_keys(warehouse, loaded(tmp_path, rule(backfill_columns=tags)))
+    with pytest.raises(ConfigError, match=r"a column of type jsonb.* is of type text"):
+        check_keys(warehouse, loaded(tmp_path, customers(backfill_columns=tags), precedence=precedence))
 
 
-TAG = {"type": "tag", "date_column": "月度", "suffix": "x", "given": "on_insert"}
+@pytest.mark.unit
+@pytest.mark.parametrize("given", ["first_month", "each_month"])
+def test_tags_follow_facts_so_their_rows_are_recomputed(tmp_path: Path, given: str) -> None:
+    tags = [{"target": "tags", "aggregation": TAG | {"given": given}}]
+
+    with pytest.raises(ConfigError, match=f"recompute where a tag is given {given}"):
+        loaded(tmp_path, rule(backfill_columns=tags))
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("other", [{"given": "each_month"}, {"format": "yyyyMM"}])
+def test_domains_give_one_tag_in_one_way(tmp_path: Path, other: dict[str, str]) -> None:
+    ours = customers(backfill_columns=[{"target": "tags", "aggregation": TAG}])
+    theirs = customers(backfill_columns=[{"target": "tags", "aggregation": TAG | other}])
+    rules = {"annuity_performance": {"foreign_keys": [ours]}, "annuity_income": {"foreign_keys": [theirs]}}
+    precedence = {"customer.客户明细": ["annuity_performance", "annuity_income"]}
+
+    with pytest.raises(ConfigError, match=r"as in the other rules of customer\.客户明细"):
+        loaded(tmp_path, domains=rules, precedence=precedence)
 
 
 @pytest.mark.integration
@@ -321,7 +340,6 @@ TAG = {"type": "tag", "date_column": "月度", "suffix": "x", "given": "on_inser
             {"type": "count_distinct"},
             "integer or bigint or numeric.* is of type character varying",
         ),
-        ("计划简称", None, TAG, "a column of type jsonb.* is of type character varying"),
         ("id", "机构名称", {"type": "count_distinct"}, "kept by the warehouse itself"),
         ("created_at", "计划名称", {"type": "first"}, "kept by the warehouse itself"),
         ("updated_at", "计划名称", {"type": "first"}, "kept by the warehouse itself"),

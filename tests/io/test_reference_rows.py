@@ -7,73 +7,32 @@ from typing import Any
 import pandas as pd
 import pytest
 from psycopg2.errors import CheckViolation
-from psycopg2.extras import RealDictCursor
-from tests.domain.domain_rows import CONFIG, refined, rows
+from tests.reference_months import (
+    AWARD,
+    DESCRIPTION,
+    INCOME,
+    LOSS,
+    PERFORMANCE,
+    customers,
+    effect,
+    load,
+    month_of,
+    run,
+    tags,
+)
 
-from work_data_hub.domain.catalog import DOMAINS
-from work_data_hub.domain.loads import LoadEffects
-from work_data_hub.domain.period import Period
 from work_data_hub.domain.plans import LoadMode, LoadPlan, ReferencePlan
 from work_data_hub.domain.reference_rules import Mode
 from work_data_hub.domain.spec import Domain
 from work_data_hub.errors import DataError
 from work_data_hub.io.faults import NO_FAULTS
-from work_data_hub.io.foreign_keys import load_references
 from work_data_hub.io.month_load import count_effects, publish
 from work_data_hub.io.postgres import Connection, connect, transaction
 from work_data_hub.io.reference_rows import lock_references
 
 pytestmark = pytest.mark.integration
 
-RULES = load_references(CONFIG, DOMAINS)
-PERFORMANCE, INCOME, AWARD, LOSS = (
-    DOMAINS[name] for name in ("annuity_performance", "annuity_income", "annual_award", "annual_loss")
-)
-DESCRIPTION = "客户名称, 年金客户类型, 关键年金计划, 其他年金计划, 关联计划数, 主拓机构, 管理资格, _derived_from_domain"
 A, B = "600000001", "600000002"
-
-
-def month_of(domain: Domain, company: str | list[str] | None, *, period: str = "202410", **cells: Any) -> LoadPlan:
-    """A month of rows of these companies, replacing the month."""
-    existing = "delivered_company_id" if "delivered_company_id" in domain.by_name else "公司代码"
-    given = {existing: company, domain.load.column: period} | cells
-    gold = refined(domain, rows(domain, **given), period=period).gold
-    return LoadPlan(
-        domain=domain,
-        period=Period.parse(period).first_day,
-        gold=gold,
-        references=tuple(ReferencePlan.of(rule, gold) for rule in RULES[domain.name]),
-        allow_shrink=True,
-    )
-
-
-def load(warehouse: Connection, plan: LoadPlan) -> LoadEffects:
-    """Load the month; a plan must have said the same of the references."""
-    planned = count_effects(warehouse, plan)
-    with transaction(warehouse), warehouse.cursor() as cursor:
-        done = publish(cursor, plan, load_id=1, faults=NO_FAULTS)
-    assert done.references == planned.references
-    return done
-
-
-def run(warehouse: Connection, statement: str, *values: Any) -> None:
-    with transaction(warehouse), warehouse.cursor() as cursor:
-        cursor.execute(statement, values)
-
-
-def customers(warehouse: Connection, columns: str = DESCRIPTION) -> dict[str, dict[str, Any]]:
-    """The customer master by company id."""
-    with transaction(warehouse), warehouse.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute(f"select company_id, {columns} from customer.客户明细 order by company_id")
-        return {row.pop("company_id"): dict(row) for row in cursor.fetchall()}
-
-
-def effect(done: LoadEffects, table: str = "customer.客户明细") -> tuple[int, int]:
-    return next((found.inserted, found.updated) for found in done.references if found.table == table)
-
-
-def tags(warehouse: Connection) -> dict[str, list[str]]:
-    return {company: row["tags"] for company, row in customers(warehouse, "tags").items()}
 
 
 # -- customers described by facts
@@ -127,7 +86,7 @@ def test_the_newest_name_counts_whichever_month_loads_last(warehouse: Connection
     ]
 
     for order in (months, months[::-1]):
-        run(warehouse, "truncate business.规模明细, customer.客户明细")
+        run(warehouse, "truncate business.规模明细, customer.客户明细 cascade")
         for month in order:
             load(warehouse, month)
         assert customers(warehouse)[A]["客户名称"] == "新名有限公司"
@@ -191,7 +150,7 @@ def test_the_strongest_domain_describes_whatever_the_order(warehouse: Connection
     seen = []
     for order in list(permutations(all_domains()))[::7]:
         run(warehouse, "truncate business.规模明细, business.收入明细, customer.中标客户明细, customer.流失客户明细")
-        run(warehouse, "truncate customer.客户明细")
+        run(warehouse, "truncate customer.客户明细 cascade")
         for plan in order:
             load(warehouse, plan)
         seen.append(customers(warehouse, f"{DESCRIPTION}, 年金计划类型, 关联机构数, 其他开拓机构"))
@@ -215,7 +174,7 @@ def test_income_and_performance_give_the_same_master_either_way(warehouse: Conne
     income = month_of(INCOME, [B, "600000003"], 计划代码=["S2", "S3"])
     masters = []
     for order in ((performance, income), (income, performance)):
-        run(warehouse, "truncate business.规模明细, business.收入明细, customer.客户明细")
+        run(warehouse, "truncate business.规模明细, business.收入明细, customer.客户明细 cascade")
         for plan in order:
             load(warehouse, plan)
         masters.append(customers(warehouse, f"{DESCRIPTION}, tags, 主拓机构代码, 年金计划类型, _source, _needs_review"))
@@ -237,6 +196,22 @@ def test_a_customer_that_leaves_a_domain_is_described_by_the_next(warehouse: Con
     assert found["_derived_from_domain"] == "annuity_income"
 
 
+def test_a_column_is_described_by_the_strongest_domain_that_fills_it(warehouse: Connection) -> None:
+    income, award = month_of(INCOME, A, 计划代码="S3"), month_of(AWARD, A, 年金计划号="S5")
+    for order in ((income, award), (award, income)):
+        run(warehouse, "truncate business.收入明细, customer.中标客户明细, customer.客户明细 cascade")
+        for plan in order:
+            load(warehouse, plan)
+
+        found = customers(warehouse)[A]
+        # What a sheet of income does not have follows from the award.
+        assert (found["关键年金计划"], found["管理资格"]) == ("S3", "企年受托")
+        assert (found["_derived_from_domain"], found["年金客户类型"]) == ("annuity_income", "新客*")
+
+    assert effect(load(warehouse, month_of(AWARD, B, 年金计划号="S6"))) == (1, 1)
+    assert customers(warehouse)[A]["管理资格"] is None
+
+
 AGGREGATED = "年金客户类型, 年金计划类型, 关键年金计划, 其他年金计划, 主拓机构代码, 主拓机构, 其他开拓机构, 管理资格"
 
 
@@ -249,7 +224,7 @@ def test_a_customer_without_any_fact_loses_what_facts_gave_and_is_to_be_reviewed
     assert effect(done) == (0, 1)
     assert customers(warehouse, "客户名称, tags, _derived_from_domain, _source, _needs_review")[A] == {
         "客户名称": "平安科技有限公司",
-        "tags": ["2410新建"],
+        "tags": [],
         "_derived_from_domain": "annuity_performance",
         "_source": "auto_derived",
         "_needs_review": True,
@@ -314,6 +289,40 @@ def test_tags_follow_the_facts_of_their_month(warehouse: Connection) -> None:
     assert effect(load(warehouse, month_of(AWARD, [B, "600000003"]))) == (0, 1)
 
     assert tags(warehouse) == {A: ["2409中标", "2410新建"], B: ["2410中标", "2410新建"], "600000003": ["2410中标"]}
+
+
+def test_the_tag_of_the_first_month_follows_the_facts_of_either_domain(warehouse: Connection) -> None:
+    load(warehouse, month_of(PERFORMANCE, A, period="202411"))
+    load(warehouse, month_of(AWARD, B))
+    assert tags(warehouse) == {A: ["2411新建"], B: ["2410中标"]}
+
+    assert effect(load(warehouse, month_of(INCOME, [A, B], period="202409"))) == (0, 2)
+    assert tags(warehouse) == {A: ["2409新建"], B: ["2409新建", "2410中标"]}
+
+    assert effect(load(warehouse, month_of(INCOME, "600000003", period="202409"))) == (1, 2)
+    assert tags(warehouse) == {A: ["2411新建"], B: ["2410中标"], "600000003": ["2409新建"]}
+
+
+def test_the_tag_of_the_first_month_is_one_beside_those_of_people(warehouse: Connection) -> None:
+    load(warehouse, month_of(PERFORMANCE, A))
+    run(warehouse, """update customer.客户明细 set tags = '["重点", {"新建": "2410新建"}, "2410新建", "2411新建"]'""")
+
+    load(warehouse, month_of(PERFORMANCE, A, period="202408"))
+
+    assert tags(warehouse)[A] == ["2408新建", {"新建": "2410新建"}, "重点"]
+
+
+def test_a_row_that_was_lost_gets_all_its_tags_again(warehouse: Connection) -> None:
+    for plan in (month_of(PERFORMANCE, A), month_of(INCOME, A, period="202409"), month_of(AWARD, A)):
+        load(warehouse, plan)
+    load(warehouse, month_of(LOSS, A, period="202411"))
+    before = tags(warehouse)
+    run(warehouse, "delete from customer.客户明细")
+
+    load(warehouse, month_of(AWARD, A, period="202412"))
+
+    assert before == {A: ["2409新建", "2410中标", "2411流失"]}
+    assert tags(warehouse) == {A: ["2409新建", "2410中标", "2411流失", "2412中标"]}
 
 
 def test_tags_that_people_gave_stay(warehouse: Connection) -> None:
@@ -546,7 +555,7 @@ def refused(warehouse: Connection, plan: LoadPlan) -> DataError:
 
 def narrow_plans(warehouse: Connection) -> None:
     """Make the plan master hold shorter texts than the facts do."""
-    run(warehouse, "truncate mapping.年金计划")
+    run(warehouse, "drop view bi.fct_customer_plan_monthly_summary; truncate mapping.年金计划")
     run(warehouse, "alter table mapping.年金计划 alter 计划全称 type varchar(5), alter 年金计划号 type varchar(5)")
 
 

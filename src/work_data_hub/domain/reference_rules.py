@@ -29,9 +29,9 @@ class Aggregate(StrEnum):
 
 
 class Given(StrEnum):
-    """When a tag is given: to a row that is added, or to every key of the month, and only while it is in it."""
+    """Which months give a key a tag: each in which it has facts, or only the first in any domain that gives the tag."""
 
-    ON_INSERT = "on_insert"
+    FIRST_MONTH = "first_month"
     EACH_MONTH = "each_month"
 
 
@@ -76,8 +76,8 @@ class Reference:
     """Reference rows that the facts of `domain` imply: one row per distinct `source`.
 
     `facts` is the table of the domain's rows. `skip_values` are keys that never make a row.
-    `described_by` is for rows that are recomputed: every domain whose facts can describe them,
-    the one that goes first first.
+    `described_by` is for rows that are recomputed: every domain whose facts can describe them, the
+    strongest first. Each column is described by the strongest that fills it and has facts of the key.
     """
 
     domain: str
@@ -127,13 +127,18 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Describer:
-    """A domain whose facts can describe reference rows: its month column and its rule, tags left out."""
+    """A domain whose facts can describe reference rows: its month column, its rule without tags, and its tags."""
 
     domain: str
     month: str
     rule: Reference
+    tags: tuple[ReferenceColumn, ...] = ()
 
     @property
     def table(self) -> str:
         """The table of the facts."""
         return self.rule.facts
+
+    def gives(self, tag: ReferenceColumn) -> bool:
+        """Whether the domain's facts give the same tag."""
+        return tag in (replace(mine, source=tag.source) for mine in self.tags)

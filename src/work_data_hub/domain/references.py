@@ -1,6 +1,7 @@
 """Reference rows that facts imply: one candidate per key, its values aggregated from the fact rows."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from datetime import date
 from string import Formatter
@@ -69,6 +70,12 @@ def compacted(rule: Reference, facts: pd.DataFrame, *, month: str) -> pd.DataFra
 def tag_text(column: ReferenceColumn, day: date) -> str:
     """The tag of a day: 2024-10-01 → 2410新建."""
     return day.strftime(DATE_FORMATS[column.date_format]) + column.suffix
+
+
+def tag_pattern(column: ReferenceColumn) -> str:
+    """A regular expression, for Python and PostgreSQL, that the tags of all days match and nothing else does."""
+    digits = len(tag_text(column, date.max)) - len(column.suffix)
+    return f"^[0-9]{{{digits}}}{re.escape(column.suffix)}$"
 
 
 class _Coded(NamedTuple):

@@ -202,9 +202,9 @@ def _refuse_excluding(entry: Entry, targets: Mapping[str, ReferenceColumn]) -> N
 
 
 def _refuse_tags(entry: Entry, mode: Mode, columns: Iterable[ReferenceColumn]) -> None:
-    """A tag that comes and goes needs rows that are recomputed; one for new rows needs rows that are added."""
+    """A tag comes and goes with the facts, which needs rows that are recomputed."""
     for tag in (column for column in columns if column.how is Aggregate.TAG):
-        if mode is Mode.FILL_NULL_ONLY or (tag.given is Given.EACH_MONTH and mode is not Mode.RECOMPUTE):
+        if mode is not Mode.RECOMPUTE:
             raise entry.wrong("mode", f"{Mode.RECOMPUTE} where a tag is given {tag.given}", found=mode)
 
 
@@ -242,10 +242,25 @@ def _describers(
             raise asked.wrong(table, f"the domains that recompute {table}, each once: {', '.join(known)}")
         if len({rule.key for rule in known.values()}) > 1:
             raise asked.wrong(table, f"all rules that recompute {table} have one target_key", found=", ".join(known))
+        _refuse_other_tags(root, known)
         described[table] = tuple(
-            Describer(domain=name, month=domains[name].load.column, rule=known[name].without_tags) for name in names
+            Describer(
+                domain=name, month=domains[name].load.column, rule=known[name].without_tags, tags=known[name].tags
+            )
+            for name in names
         )
     return described
+
+
+def _refuse_other_tags(root: Entry, rules: Mapping[str, Reference]) -> None:
+    """Tags that end alike are one tag: no two domains give it otherwise."""
+    seen: dict[tuple[str, str], ReferenceColumn] = {}
+    for rule in rules.values():
+        place = replace(root, place=f"domains.{rule.domain}.foreign_keys.{rule.name}")
+        for tag in rule.tags:
+            first = seen.setdefault((tag.target, tag.suffix), tag)
+            if (first.date_format, first.given) != (tag.date_format, tag.given):
+                raise place.wrong(tag.target, f"format and given of {tag.suffix} as in the other rules of {rule.table}")
 
 
 def _refuse_unusable(root: Entry, rule: Reference, domain: Domain) -> None:

@@ -1,5 +1,6 @@
 """Which existing reference rows a load changes, and to what: the same rows for counting and for writing."""
 
+import json
 from datetime import date
 from typing import NamedTuple
 
@@ -7,9 +8,9 @@ from psycopg2 import sql
 
 from work_data_hub.domain.plans import ReferencePlan
 from work_data_hub.domain.reference_rules import Aggregate, Given, ReferenceColumn
-from work_data_hub.domain.references import tag_text
+from work_data_hub.domain.references import tag_pattern, tag_text
 from work_data_hub.io.copying import column_list, table_identifier
-from work_data_hub.io.reference_facts import DESCRIBED_BY, HAS_FACTS, HAS_TAG, IS_NEW, filled_columns
+from work_data_hub.io.reference_facts import DESCRIBED_BY, HAS_FACTS, HAS_TAG, IS_NEW, KNOWN_BY, filled_columns
 
 NEEDS_REVIEW = "_needs_review"
 
@@ -29,7 +30,7 @@ def filled_rows(plan: ReferencePlan, stage: str) -> Changes:
 
 
 def changed_rows(plan: ReferencePlan, stage: str, *, period: date) -> Changes:
-    """The rows that facts now describe otherwise, or that get or lose a tag of the month `period`.
+    """The rows that facts now describe otherwise, or that get or lose a tag, of `period` or of a first month.
 
     A row that no domain knows any more loses what was aggregated, keeps its first values and, unless it is
     authoritative, is to be reviewed. An authoritative row keeps the columns in `plan.kept` and whatever
@@ -41,9 +42,8 @@ def changed_rows(plan: ReferencePlan, stage: str, *, period: date) -> Changes:
     )
     review = _form("kept._needs_review or kept._source = 'auto_derived' and not wanted.{0}", HAS_FACTS)
     tags = {
-        tag.target: _retagged(tag, tag_text(tag, period))
+        tag.target: _retagged(tag, tag_text(tag, period)) if tag.given is Given.EACH_MONTH else _first_tagged(tag)
         for tag in plan.reference.tags
-        if tag.given is Given.EACH_MONTH
     }
     return _changes(plan, stage, described | {DESCRIBED_BY: origin, NEEDS_REVIEW: review} | tags)
 
@@ -99,10 +99,16 @@ def _described(plan: ReferencePlan, name: str) -> sql.Composed:
     elif is_first:
         authoritative = _form("coalesce(kept.{0}, wanted.{0})", name)
     else:
-        # Where no domain describes the key any more, the load's own has just taken its facts away.
+        # The load's own domain counts even where it has no facts: then it has just taken them away.
         authoritative = sql.SQL(
-            "case when coalesce(wanted.{by}, {own}) = any({knowing}) then wanted.{name} else kept.{name} end"
-        ).format(own=sql.Literal(plan.reference.domain), knowing=sql.Literal([who for who, _ in columns]), **names)
+            "case when string_to_array(coalesce(wanted.{known_by}, '') || {own}, ',') && {knowing}"
+            " then wanted.{name} else kept.{name} end"
+        ).format(
+            known_by=sql.Identifier(KNOWN_BY),
+            own=sql.Literal(plan.reference.domain),
+            knowing=sql.Literal([who for who, _ in columns]),
+            **names,
+        )
     derived = "case when wanted.{has_facts} then wanted.{name} else kept.{name} end" if is_first else "wanted.{name}"
     return sql.SQL(
         "case when wanted.{by} is null and wanted.{has_facts} then kept.{name}"
@@ -119,6 +125,27 @@ def _retagged(column: ReferenceColumn, tag: str) -> sql.Composed:
         " from (select jsonb_array_elements(kept.{tags}) union select to_jsonb({tag}::text)) as listed (item))"
         " when not wanted.{has_tag} then kept.{tags} - {tag} else kept.{tags} end"
     ).format(has_tag=sql.Identifier(HAS_TAG), tags=sql.Identifier(column.target), tag=sql.Literal(tag))
+
+
+def _first_tagged(column: ReferenceColumn) -> sql.Composed:
+    """The list with the one tag of the first month, whichever stood there, or with none; others as they are."""
+    return sql.SQL(
+        "case when jsonb_typeof(kept.{tags}) <> 'array'"
+        " or jsonb_path_query_array(kept.{tags}, {ours}) = jsonb_path_query_array(wanted.{tags}, {ours})"
+        " then kept.{tags} else (select coalesce(jsonb_agg(item order by item #>> '{{}}' collate \"C\"), '[]')"
+        " from (select jsonb_path_query(kept.{tags}, {others})"
+        " union select jsonb_path_query(wanted.{tags}, {ours})) as listed (item)) end"
+    ).format(
+        tags=sql.Identifier(column.target),
+        ours=_path("$[*] ? (@ like_regex {})", column),
+        others=_path("$[*] ? (!(@ like_regex {}) || (@ like_regex {}) is unknown)", column),
+    )
+
+
+def _path(form: str, column: ReferenceColumn) -> sql.Composed:
+    """A JSON path about items that are tags of the column."""
+    pattern = json.dumps(tag_pattern(column), ensure_ascii=False)
+    return sql.SQL("{}::jsonpath").format(sql.Literal(form.replace("{}", pattern)))
 
 
 def _form(form: str, name: str) -> sql.Composed:

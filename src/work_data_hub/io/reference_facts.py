@@ -1,7 +1,7 @@
 """What the facts in the warehouse say about reference rows: those of all months and of every domain that knows them."""
 
 import io
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,15 +11,17 @@ import pyarrow.csv
 from psycopg2 import sql
 
 from work_data_hub.domain.plans import LoadPlan, ReferencePlan, own_describer
-from work_data_hub.domain.reference_rules import Aggregate, Describer, Given, Reference
-from work_data_hub.domain.references import ORDER_DTYPE, candidates, compacted, real_keys, tag_text
+from work_data_hub.domain.reference_rules import Aggregate, Describer, Reference
+from work_data_hub.domain.references import ORDER_DTYPE, candidates, compacted, real_keys
 from work_data_hub.io.copying import table_identifier
 from work_data_hub.io.postgres import Cursor
 from work_data_hub.io.queries import query
+from work_data_hub.io.reference_tags import NOTHING_GOES, Arriving, Tagger, as_lists
 
 DESCRIBED_BY = "_derived_from_domain"
 IS_NEW, HAS_TAG, HAS_FACTS = FLAGS = ("_is_new", "_has_tag", "_has_facts")
-NOTHING_GOES = sql.SQL("false")
+KNOWN_BY = "_known_by"
+FactsOf = Callable[[Describer, Collection[str]], pd.DataFrame]
 _NULL_IS_UNQUOTED = {"strings_can_be_null": True, "quoted_strings_can_be_null": False, "null_values": [""]}
 
 
@@ -38,22 +40,23 @@ class _Month(NamedTuple):
 def settled_rows(cursor: Cursor, plan: ReferencePlan, *, load: LoadPlan, goes: sql.Composable) -> pd.DataFrame:
     """What the rows that a load touches should hold once it is done; `goes` says which facts (`fact`) it takes away.
 
-    One row a key: the key, every column that any domain fills, text; the tags of a new row; and
-    `_derived_from_domain` (null: not described anew), `_is_new` (may be added), `_has_tag` (whether the
-    tags of the month belong to the key) and `_has_facts` (whether any domain still knows it; where none
-    does, counts are 0 and the rest null). Call it before the facts are written.
+    One row a key: the key, every column that any domain fills, text; the tags of a new row, of another those
+    of first months; and `_derived_from_domain` (null: not described anew), `_known_by` (all that describe it,
+    each with a comma), `_is_new` (may be added), `_has_tag` (whether the tags of the month belong to the key)
+    and `_has_facts` (whether any domain still knows it; where none does, counts are 0 and the rest null).
+    Call it before the facts are written.
     """
     month = _month_keys(cursor, plan, load=load, goes=goes)
-    described, unknown = _described(cursor, plan, month, goes=goes)
+    lost = missing_keys(cursor, plan.reference, month.given)
+    described, unknown = _described(cursor, plan, month, lost=lost, goes=goes)
     rows = pd.DataFrame({plan.reference.key: pd.Series(sorted(month.touched), dtype="string")})
     rows = rows.merge(described, on=plan.reference.key, how="left")
     keys = rows[plan.reference.key]
     has_facts = ~_among(keys, unknown)
-    counts = {name: rows[name].where(has_facts, "0") for name in _counts(plan.reference)}
-    tags = {tag.target: f'["{tag_text(tag, load.period)}"]' for tag in plan.reference.tags}
+    arriving = Arriving(domain=plan.reference.domain, period=load.period, keys=month.given, goes=goes)
     return rows.assign(
-        **counts,
-        **tags,
+        **{name: rows[name].where(has_facts, "0") for name in _counts(plan.reference)},
+        **_tags(Tagger(cursor, plan.reference, arriving), keys, lost=lost),
         **{
             IS_NEW: _among(keys, month.given) & rows[DESCRIBED_BY].notna(),
             HAS_TAG: _among(keys, month.given | month.staying),
@@ -62,14 +65,29 @@ def settled_rows(cursor: Cursor, plan: ReferencePlan, *, load: LoadPlan, goes: s
     )
 
 
+def rows_from_facts(cursor: Cursor, reference: Reference, keys: Collection[str]) -> pd.DataFrame:
+    """The rows of those of the keys that any domain has facts of, as the facts now stand.
+
+    The columns are those of `settled_rows`, for rows that are added, with all their tags.
+    """
+    rows, _ = _strongest(reference, keys, lambda d, some: _stored_facts(cursor, d, some, goes=NOTHING_GOES))
+    found, tagger = rows[reference.key], Tagger(cursor, reference)
+    tags = {tag.target: as_lists(tagger.all_tags(tag.target, found.tolist()), found) for tag in reference.tags}
+    return rows.assign(**tags, **{IS_NEW: True, HAS_TAG: False, HAS_FACTS: True})
+
+
+def _tags(tagger: Tagger, keys: pd.Series, *, lost: set[str]) -> dict[str, pd.Series]:
+    """The tags of first months, and all tags of the keys whose row is lost or was never there."""
+    found = {}
+    for tag in tagger.reference.tags:
+        tags = tagger.first_month_tags(tag.target, keys.tolist()) | tagger.all_tags(tag.target, lost)
+        found[tag.target] = as_lists(tags, keys)
+    return found
+
+
 def filled_columns(reference: Reference) -> tuple[str, ...]:
     """The columns that any of the describing domains fills, in order, tags left out."""
     return tuple(dict.fromkeys(c.target for describer in reference.described_by for c in describer.rule.columns))
-
-
-def monthly_tags(reference: Reference) -> list[str]:
-    """The tag columns that follow the month's facts."""
-    return [tag.target for tag in reference.tags if tag.given is Given.EACH_MONTH]
 
 
 def _counts(reference: Reference) -> set[str]:
@@ -79,33 +97,63 @@ def _counts(reference: Reference) -> set[str]:
 
 
 def _described(
-    cursor: Cursor, plan: ReferencePlan, month: _Month, *, goes: sql.Composable
+    cursor: Cursor, plan: ReferencePlan, month: _Month, *, lost: set[str], goes: sql.Composable
 ) -> tuple[pd.DataFrame, set[str]]:
-    """The touched keys whose strongest domain may say something new, as it describes them; and those nobody knows."""
-    own, columns = own_describer(plan.reference), [plan.reference.key, *filled_columns(plan.reference), DESCRIBED_BY]
-    at = plan.reference.described_by.index(own)
-    facts = _own_facts(cursor, plan, month.touched, goes=goes)
-    left, parts = set(month.touched), []
-    for stronger in plan.reference.described_by[:at]:
-        known = _keys_with_facts(cursor, stronger, left)
-        # A stronger domain has described its keys when it was loaded; only rows that are gone since are made again.
-        lost = missing_keys(cursor, plan.reference, known & month.given)
-        parts.append(_as_described(plan, stronger, _stored_facts(cursor, stronger, lost, goes=NOTHING_GOES)))
-        left -= known
-    mine = facts[_among(facts[own.rule.source], left)]
-    parts.append(_as_described(plan, own, mine))
-    left -= set(mine[own.rule.source])
-    for weaker in plan.reference.described_by[at + 1 :]:
-        known = _keys_with_facts(cursor, weaker, left)
-        parts.append(_as_described(plan, weaker, _stored_facts(cursor, weaker, known, goes=NOTHING_GOES)))
-        left -= known
-    found = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
-    return found.reindex(columns=columns).astype("string"), left
+    """The touched keys of which the load may change a column, as all domains describe them; and those nobody knows."""
+    own = own_describer(plan.reference)
+
+    def facts_of(describer: Describer, keys: Collection[str]) -> pd.DataFrame:
+        if describer.domain == own.domain:
+            return _own_facts(cursor, plan, keys, goes=goes)
+        return _stored_facts(cursor, describer, keys, goes=NOTHING_GOES)
+
+    keys = _affected(cursor, plan.reference, month.touched) | lost
+    return _strongest(plan.reference, keys, facts_of, include_temporary=plan.include_temporary)
 
 
-def _as_described(plan: ReferencePlan, describer: Describer, facts: pd.DataFrame) -> pd.DataFrame:
-    rows = candidates(describer.rule, facts, include_temporary=plan.include_temporary)
-    return rows.assign(**{DESCRIBED_BY: describer.domain})
+def _affected(cursor: Cursor, reference: Reference, keys: Collection[str]) -> set[str]:
+    """The keys that have a column which only the rule's own domain, or a weaker one, can describe."""
+    own, left = own_describer(reference), set(keys)
+    for stronger in reference.described_by[: reference.described_by.index(own)]:
+        if _targets(own) <= _targets(stronger):
+            left -= _keys_with_facts(cursor, stronger, left)
+    return left
+
+
+def _strongest(
+    reference: Reference, keys: Collection[str], facts_of: FactsOf, *, include_temporary: bool = False
+) -> tuple[pd.DataFrame, set[str]]:
+    """Each column of each key as the strongest domain that fills it and has facts of the key describes it.
+
+    Also the keys of which no domain has facts; they have no row.
+    """
+    made: list[tuple[Describer, pd.DataFrame]] = []
+    lacking = {name: set(keys) for name in filled_columns(reference)}
+    for describer in reference.described_by:
+        asked = set[str]().union(*(lacking[name] for name in _targets(describer)))
+        facts = facts_of(describer, asked)
+        facts = facts[_among(facts[describer.rule.source], asked)]
+        rows = candidates(describer.rule, facts, include_temporary=include_temporary).astype("string")
+        made.append((describer, rows.set_index(reference.key)))
+        for name in _targets(describer):
+            lacking[name] -= set(rows[reference.key])
+    index = pd.Index(sorted(set().union(*(rows.index for _, rows in made))), dtype="string", name=reference.key)
+    columns = {name: _first_of([rows[name] for d, rows in made if name in _targets(d)], index) for name in lacking}
+    who = [pd.Series(d.domain, index=rows.index, dtype="string") for d, rows in made]
+    everyone = sum((one.add(",").reindex(index, fill_value="") for one in who), pd.Series("", index, dtype="string"))
+    found = pd.DataFrame(columns | {DESCRIBED_BY: _first_of(who, index), KNOWN_BY: everyone}, index=index)
+    return found.reset_index(), set(keys) - set(index)
+
+
+def _targets(describer: Describer) -> set[str]:
+    return set(describer.rule.targets)
+
+
+def _first_of(parts: list[pd.Series], index: pd.Index) -> pd.Series:
+    """The value of each key in the first part that has the key."""
+    every: pd.Series = pd.concat(parts)
+    first: pd.Series = every[~every.index.duplicated()]
+    return first.reindex(index)
 
 
 def _own_facts(cursor: Cursor, plan: ReferencePlan, keys: Collection[str], *, goes: sql.Composable) -> pd.DataFrame:

@@ -9,13 +9,13 @@ import pandas as pd
 from psycopg2 import sql
 
 from work_data_hub.domain.plans import LoadPlan, ReferencePlan
-from work_data_hub.domain.reference_rules import Mode
+from work_data_hub.domain.reference_rules import Mode, Reference
 from work_data_hub.domain.report import ReferenceEffect
 from work_data_hub.io.copying import column_list, copy_frame, create_stage, table_identifier
 from work_data_hub.io.postgres import Cursor
 from work_data_hub.io.queries import query
 from work_data_hub.io.reference_changes import Changes, changed_rows, filled_rows, new_rows
-from work_data_hub.io.reference_facts import DESCRIBED_BY, FLAGS, filled_columns, missing_keys, settled_rows
+from work_data_hub.io.reference_facts import DESCRIBED_BY, FLAGS, KNOWN_BY, filled_columns, missing_keys, settled_rows
 from work_data_hub.io.reference_lengths import column_lengths, refuse_added, refuse_changed, too_long
 from work_data_hub.log import get_logger
 
@@ -27,22 +27,24 @@ _ASK_AGAIN_SECONDS = 0.1
 
 def create_reference_stages(cursor: Cursor, plan: LoadPlan) -> None:
     """Create the temporary tables that `stage_references` fills; a plan does it before it may only read."""
-    lengths = column_lengths(cursor, _tables(plan))
     for stage, reference in _staged(plan):
-        names = [reference.reference.key, *reference.reference.targets]
-        flags: tuple[str, ...] = ()
-        if reference.reference.mode is Mode.RECOMPUTE:
-            tags = [tag.target for tag in reference.reference.tags]
-            names = [reference.reference.key, *filled_columns(reference.reference), DESCRIBED_BY, *tags]
-            flags = FLAGS
-        create_stage(cursor, names, like=reference.reference.table, name=stage)
-        # A text that is too long has to get in, to be refused in our words where it would be written.
-        widened = [name for name in names if name in lengths[reference.reference.table]]
-        changes = [sql.SQL("alter column {} type text").format(sql.Identifier(name)) for name in widened]
-        changes += [sql.SQL("add column {} boolean").format(sql.Identifier(name)) for name in flags]
-        if changes:
-            statement = sql.SQL("alter table pg_temp.{} {}")
-            cursor.execute(statement.format(sql.Identifier(stage), sql.SQL(", ").join(changes)))
+        _create_stage(cursor, reference.reference, stage=stage)
+
+
+def _create_stage(cursor: Cursor, reference: Reference, *, stage: str) -> None:
+    names, more = [reference.key, *reference.targets], dict[str, str]()
+    if reference.mode is Mode.RECOMPUTE:
+        tags = [tag.target for tag in reference.tags]
+        names = [reference.key, *filled_columns(reference), DESCRIBED_BY, *tags]
+        more = {KNOWN_BY: "text"} | dict.fromkeys(FLAGS, "boolean")
+    create_stage(cursor, names, like=reference.table, name=stage)
+    # A text that is too long has to get in, to be refused in our words where it would be written.
+    lengths = column_lengths(cursor, [reference.table])[reference.table]
+    changes = [sql.SQL("alter column {} type text").format(sql.Identifier(name)) for name in names if name in lengths]
+    changes += [sql.SQL("add column {} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in more.items()]
+    if changes:
+        statement = sql.SQL("alter table pg_temp.{} {}")
+        cursor.execute(statement.format(sql.Identifier(stage), sql.SQL(", ").join(changes)))
 
 
 def lock_references(cursor: Cursor, plan: LoadPlan) -> None:
@@ -51,10 +53,23 @@ def lock_references(cursor: Cursor, plan: LoadPlan) -> None:
     Two domains loaded at once would else not see each other's facts.
     """
     for table in sorted({r.reference.table for r in plan.references if r.reference.mode is Mode.RECOMPUTE}):
-        if not _try_lock(cursor, table):
-            log.info("references.lock.awaited", table=table)
-            while not _try_lock(cursor, table):
-                time.sleep(_ASK_AGAIN_SECONDS)
+        lock_table(cursor, table)
+
+
+def lock_table(cursor: Cursor, table: str) -> None:
+    """Wait until no other transaction recomputes the table; held until the transaction ends."""
+    if not _try_lock(cursor, table):
+        log.info("references.lock.awaited", table=table)
+        while not _try_lock(cursor, table):
+            time.sleep(_ASK_AGAIN_SECONDS)
+
+
+def add_rows(cursor: Cursor, reference: Reference, rows: pd.DataFrame) -> int:
+    """Add `rows_from_facts` to the table of a recomputed reference, marked to be reviewed; returns how many."""
+    plan = ReferencePlan(reference=reference, rows=rows)
+    _create_stage(cursor, reference, stage=STAGE)
+    copy_frame(cursor, rows, into=sql.Identifier(STAGE))
+    return _insert_new(cursor, plan, new_rows(plan, STAGE))
 
 
 def stage_references(cursor: Cursor, plan: LoadPlan, *, goes: sql.Composable) -> None:

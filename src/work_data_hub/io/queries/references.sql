@@ -69,3 +69,10 @@ copy (
 select exists (
   select from pg_attribute where attrelid = %(table)s::regclass and attname = %(column)s and not attisdropped
 )
+
+-- months_of_keys: the months of the keys' facts that stay: all of them, or the first
+select fact.{key}::text, {months}
+from {table} as fact
+where fact.{key} = any(%(keys)s)
+  and not {goes}
+group by fact.{key}
