@@ -18,6 +18,7 @@ from work_data_hub.domain.catalog.annuity_income import ANNUITY_INCOME
 from work_data_hub.domain.catalog.annuity_performance import ANNUITY_PERFORMANCE
 from work_data_hub.domain.catalog.sandbox_trustee_performance import SANDBOX_TRUSTEE_PERFORMANCE
 from work_data_hub.domain.checks import gold_schema
+from work_data_hub.domain.plan_steps import digest_of
 from work_data_hub.domain.run import Outcome
 from work_data_hub.domain.spec import Domain
 from work_data_hub.errors import HeadingsMissing, WrongMonth
@@ -496,6 +497,21 @@ def test_completed_plans_are_counted_by_code() -> None:
 
     assert done.gold["年金计划号"].tolist() == ["S0001", "P1", "AN002"]
     assert counts(done) == {"completed 年金计划号": 1, "defaulted 年金计划号": 1}
+
+
+def test_only_contracts_older_than_the_month_complete_a_plan() -> None:
+    began = [date(2024, 9, 30), date(2024, 10, 31), date(2024, 11, 30), date(2025, 1, 1), date(2025, 1, 1)]
+    young = PLANS.assign(valid_from=began)
+    bronze = rows(
+        ANNUAL_AWARD, 业务类型="受托", 计划类型="单一", 年金计划号=[None, "P1"], delivered_company_id="600000001"
+    )
+
+    done = refined(ANNUAL_AWARD, bronze, open_plans=young)
+
+    assert done.gold["年金计划号"].tolist() == ["S0002", "P1"]
+    assert done.gold["年金计划号来源"].tolist() == ["合同", "上报"]
+    assert digest_of(young, before=date(2024, 10, 1)) == digest_of(young[:1], before=date(2024, 10, 1)) != ""
+    assert digest_of(young, before=date(2024, 9, 1)) == ""
 
 
 def test_without_contracts_the_report_says_so() -> None:

@@ -1,6 +1,7 @@
-"""Steps about plans: the sponsor of a single plan, and plan codes from open contracts."""
+"""Steps about plans: the sponsor of a single plan, and plan codes from contracts."""
 
 import hashlib
+from datetime import date
 
 import pandas as pd
 
@@ -12,6 +13,9 @@ from work_data_hub.domain.steps import run_of
 from work_data_hub.domain.text import is_blank
 
 SINGLE, COLLECTIVE = "单一计划", "集合计划"
+REPORTED, COMPLETED = "上报", "合同"
+"""Where the plan code of a register's row is from; a default has neither."""
+
 _PLAN_OF_A_COMPANY = "企业年金计划"
 _FIRST_LETTER = {COLLECTIVE: "P", SINGLE: "S"}
 
@@ -41,47 +45,58 @@ def customer_of_single_plan(column: str, *, plan_type: str, plan_name: str) -> S
     )
 
 
-def complete_plan(column: str, *, company: str, product_line: str, plan_type: str) -> Step:
-    """Give a blank plan code that of the company's open contract in the product line, and count it.
+def complete_plan(column: str, *, source: str, month: str, company: str, product_line: str, plan_type: str) -> Step:
+    """Give a blank plan code that of a contract the company has in the product line, and count it.
 
-    Of several contracts a collective plan takes the first whose code begins with P, a single plan
-    with S, any other and where there is none the very first; the newest contract comes first, then
-    the smaller code. Codes that are there stay. Without contracts a remark says so.
+    Only contracts that began before the row's month count, so that a month's own facts do not change what
+    the same register says. Of several, a collective plan takes the first whose code begins with P, a single
+    plan with S, any other and where there is none the very first; the newest contract comes first, then the
+    smaller code. Codes that are there stay. `source` tells 上报 from 合同. Without contracts a remark says so.
     """
 
     def apply(rows: pd.DataFrame, context: PipelineContext) -> pd.DataFrame:
-        open_plans, blank = run_of(context).open_plans, rows[column].isna()
-        if not blank.any():
-            return rows
-        if open_plans is None:
-            context.findings.append(_not_completed(column, rows=int(blank.sum())))
-            return rows
-        keys = rows.loc[blank, [company, product_line, plan_type]].set_axis(["company", "line", "type"], axis=1)
-        found = _first_plans(keys, open_plans).dropna()
-        if len(found):
-            context.findings.append(counted(f"completed {column}", found))
-        return rows.assign(**{column: rows[column].fillna(found.reindex(rows.index))})
+        blank = rows[column].isna()
+        found = _completed(rows[blank], context, column, [company, product_line, plan_type, month])
+        origin = pd.Series(REPORTED, index=rows.index, dtype="string").mask(blank, None)
+        return rows.assign(
+            **{column: rows[column].fillna(found), source: origin.fillna(found.notna().map({True: COMPLETED}))}
+        )
 
     return Step(
         name=f"complete {column}",
-        says=f"A blank {column} is taken from the open contract of the {company} in the {product_line}, and counted.",
-        reads=(column, company, product_line, plan_type),
-        writes=(column,),
+        says=f"A blank {column} is taken from a contract of the {company} in the {product_line} that is older than the"
+        f" {month}, and counted; {source} tells {REPORTED} from {COMPLETED}.",
+        reads=(column, company, product_line, plan_type, month),
+        writes=(column, source),
         apply=apply,
         needs_open_plans=True,
     )
 
 
+def _completed(rows: pd.DataFrame, context: PipelineContext, column: str, reads: list[str]) -> pd.Series:
+    """The plan code of each row, null where no contract gives one; counted, or told that there are no contracts."""
+    known = run_of(context).open_plans
+    if known is None or rows.empty:
+        if len(rows):
+            context.findings.append(_not_completed(column, rows=len(rows)))
+        return pd.Series(pd.NA, index=rows.index, dtype="string")
+    found = first_plans(rows[reads].set_axis(["company", "line", "type", "month"], axis=1), known)
+    if found.notna().any():
+        context.findings.append(counted(f"completed {column}", found.dropna()))
+    return found
+
+
 def needs_open_plans(domain: Domain) -> bool:
-    """Say whether a step of the domain looks plans up in open contracts."""
+    """Say whether a step of the domain looks plans up in contracts."""
     return any(step.needs_open_plans for step in domain.steps)
 
 
-def digest_of(open_plans: pd.DataFrame | None) -> str:
-    """Sixteen hex digits that change with any open contract; empty where there is none."""
-    if open_plans is None or open_plans.empty:
+def digest_of(open_plans: pd.DataFrame | None, *, before: date) -> str:
+    """Sixteen hex digits that change with any contract that began before the day; empty where there is none."""
+    known = None if open_plans is None else open_plans[_began(open_plans) < pd.Timestamp(before)]
+    if known is None or known.empty:
         return ""
-    lines = open_plans.astype("string").sort_values(list(open_plans.columns)).to_csv(index=False)
+    lines = known.astype("string").sort_values(list(known.columns)).to_csv(index=False)
     return hashlib.sha256(lines.encode()).hexdigest()[:16]
 
 
@@ -101,10 +116,25 @@ def _not_completed(column: str, *, rows: int) -> Remark:
     )
 
 
-def _first_plans(keys: pd.DataFrame, open_plans: pd.DataFrame) -> pd.Series:
-    """The plan code of each key (company, line, type), null where no contract is open; index kept."""
-    plans = open_plans.set_axis(["company", "line", "plan", "since"], axis=1).astype({"plan": "string"})
-    plans = plans.sort_values(["since", "plan"], ascending=[False, True], kind="stable")
+def first_plans(keys: pd.DataFrame, known: pd.DataFrame) -> pd.Series:
+    """The plan code of each key (company, line, type, month), null where no contract is older; index kept.
+
+    `known` has a company, line and plan and the day its contract began, in that order of columns.
+    """
+    plans = known.set_axis(["company", "line", "plan", "since"], axis=1).astype({"plan": "string"})
+    plans = plans.assign(since=_began(known)).sort_values(["since", "plan"], ascending=[False, True], kind="stable")
+    found = pd.Series(pd.NA, index=keys.index, dtype="string")
+    for month, group in keys.groupby(pd.to_datetime(keys["month"]), dropna=True):
+        found = found.fillna(_fitting(group, plans[plans["since"] < month]))
+    return found
+
+
+def _began(plans: pd.DataFrame) -> pd.Series:
+    return pd.to_datetime(plans.iloc[:, -1])
+
+
+def _fitting(keys: pd.DataFrame, plans: pd.DataFrame) -> pd.Series:
+    """The plan of each key among the plans, those of its type's letter first."""
     letters = keys["type"].map(_FIRST_LETTER).fillna("")
     found = _matched(keys, plans)
     for letter in _FIRST_LETTER.values():

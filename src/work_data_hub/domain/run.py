@@ -21,8 +21,8 @@ class RefineRun:
     """The values a run depends on beside its rows; the same run and rows give the same outcome.
 
     `period` is None for a file given directly: then the rows themselves must agree on one month.
-    `open_plans` are the contracts that are open now, one row each (company_id, product_line_code,
-    plan_code, valid_from); None where there is no contract table, or no database.
+    `open_plans` are the contracts there are or were, one row each (company_id, product_line_code,
+    plan_code, and the day from which); None where there is no contract table, or no database.
     """
 
     run_id: str

@@ -1,4 +1,4 @@
-"""The contracts that are open now: which plan a company has in which product line."""
+"""Which plans a company has, or had, in which product line."""
 
 import pandas as pd
 
@@ -9,7 +9,7 @@ COLUMNS = ("company_id", "product_line_code", "plan_code", "valid_from")
 
 
 def open_plans(connection: Connection) -> pd.DataFrame | None:
-    """Current versions of the contract table, one row each (COLUMNS); None where there is no such table.
+    """Every contract with the day its first version began, one row each (COLUMNS); None where there is no such table.
 
     Reads only, inside the caller's transaction.
     """

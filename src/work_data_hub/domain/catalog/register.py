@@ -34,7 +34,14 @@ STEPS: tuple[Step, ...] = (
         existing="delivered_company_id",
         written="上报客户名称",
     ),
-    complete_plan("年金计划号", company="company_id", product_line="产品线代码", plan_type="计划类型"),
+    complete_plan(
+        "年金计划号",
+        source="年金计划号来源",
+        month="上报月份",
+        company="company_id",
+        product_line="产品线代码",
+        plan_type="计划类型",
+    ),
     fill_missing("年金计划号", by="计划类型", using="plan_defaults"),
 )
 
@@ -47,7 +54,13 @@ def register_columns(day_column: str) -> tuple[Column, ...]:
         text("产品线代码", computed=True, length=10, note="from 业务类型; empty when unknown"),
         text("上报客户名称", headings=("客户全称", "上报客户名称"), required=True, nullable=False, note="as reported"),
         text("客户名称", computed=True, note="上报客户名称 in its comparable form"),
-        code("年金计划号", length=50, note="when blank, from the company's open contract, else by 计划类型"),
+        code("年金计划号", length=50, note="when blank, from an older contract of the company, else by 计划类型"),
+        text(
+            "年金计划号来源",
+            computed=True,
+            length=10,
+            note="上报 or 合同; empty where 计划类型 gave a default, or nothing",
+        ),
         text("company_id", computed=True, length=50, note="temporary (IN…) until the company is known"),
         text("机构名称", headings=("机构", "机构名称"), length=100),
         text("机构代码", computed=True, nullable=False, length=10, note="from 机构名称; G00 when blank or unknown"),
