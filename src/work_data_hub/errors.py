@@ -102,6 +102,7 @@ class Unexpected(WorkDataHubError):
 
 
 NOTHING_UNFINISHED = "interrupted; nothing of an unfinished load was written"
+HOOKS_UNFINISHED = "interrupted after the load was committed; the same command again runs the hooks that are left"
 
 
 class Interrupted(WorkDataHubError):
@@ -309,6 +310,9 @@ class RegistryUnavailable(DirectoryError):
     or the time for asking is used up. Loads go on with temporary ids, and the names wait in the queue; ask
     again later with `wdh identity queue --drain`.
     """
+
+
+ONLY_WHAT_FAILED = "run the same command again: the facts are then unchanged, and only the hooks that failed run"
 
 
 class HookFailed(WorkDataHubError):

@@ -43,10 +43,18 @@ def test_each_job_loads_its_own_domain(in_hub: Hub, domain: str) -> None:
 
 
 @pytest.mark.unit
-def test_every_domain_has_a_job_of_four_ops() -> None:
-    job = defs.get_job_def(f"{DOMAIN}_job")
+def test_every_job_is_a_chain_of_the_stages_and_the_domains_hooks() -> None:
+    stages = ["find", "read", "refine", "publish"]
+    hooks = {
+        DOMAIN: ["contract_status_sync", "year_init", "snapshot_refresh"],
+        "annual_loss": ["snapshot_refresh"],
+        "annuity_income": ["customer_master"],
+        "sandbox_trustee_performance": [],
+    }
 
-    assert [node.name for node in job.nodes_in_topological_order] == ["find", "read", "refine", "publish"]
+    for domain, following in hooks.items():
+        nodes = [node.name for node in defs.get_job_def(f"{domain}_job").nodes_in_topological_order]
+        assert nodes == [*stages, *following, "settle"], domain
     assert defs.get_job_def("sample_pipeline_job")
 
 

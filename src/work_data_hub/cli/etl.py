@@ -89,7 +89,7 @@ def etl(
         bool, typer.Option("--no-enrichment", help="Ask no company registry; unknown names are queued.")
     ] = False,
     no_post_hooks: Annotated[
-        bool, typer.Option("--no-post-hooks", help="Run no hooks after a load (none are registered yet).")
+        bool, typer.Option("--no-post-hooks", help="Do not bring contracts and snapshots up to date after a load.")
     ] = False,
     lock_wait: Annotated[float, typer.Option(min=0, max=86_400, help="Wait SECONDS for a locked month.")] = 0.0,
     rejects: Annotated[str, typer.Option(help="Folder for the rejects workbook, also of a plan.")] = "",

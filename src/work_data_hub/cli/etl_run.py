@@ -18,7 +18,15 @@ from work_data_hub.domain.period import Period
 from work_data_hub.domain.plans import LoadMode
 from work_data_hub.domain.report import DomainReport, RunReport
 from work_data_hub.domain.text import narrow
-from work_data_hub.errors import NOTHING_UNFINISHED, Interrupted, Unexpected, UsageError, WorkDataHubError
+from work_data_hub.errors import (
+    HOOKS_UNFINISHED,
+    NOTHING_UNFINISHED,
+    HookFailed,
+    Interrupted,
+    Unexpected,
+    UsageError,
+    WorkDataHubError,
+)
 from work_data_hub.io.config_files import load_sources, source_for
 from work_data_hub.log import get_logger
 from work_data_hub.orchestration.file_run import FileRun
@@ -59,6 +67,8 @@ def _run(options: EtlOptions, run_id: str, started: float) -> RunReport | None:
     try:
         for request in requests:
             reports.append(run_domain(request, place, settings, progress))
+            if isinstance(reports[-1].error, Interrupted):
+                raise KeyboardInterrupt
     except KeyboardInterrupt:
         # What was loaded before the signal is loaded, and has to be said.
         stopped = Interrupted(NOTHING_UNFINISHED)
@@ -87,6 +97,10 @@ def run_domain(request: FileRequest, place: Workplace, settings: Settings, progr
     except WorkDataHubError as error:
         log.info("domain.failed", domain=request.domain, error=str(error))
         return run.report(error)
+    except KeyboardInterrupt:
+        if run.load_id is None:
+            raise
+        return run.report(Interrupted(HOOKS_UNFINISHED, domain=request.domain))
     except Exception as bug:
         # The other domains of the call have nothing to do with it.
         log.debug("domain.broke", domain=request.domain, exc_info=bug)
@@ -100,11 +114,19 @@ def _go(run: FileRun, settings: Settings, progress: Progress) -> None:
     """Executed runs are runs of the Dagster job; plans, and repeats with nothing to load, do without Dagster."""
     if run.request.execute and not _repeats(run):
         progress.step("execute")
-        deferred("work_data_hub.orchestration.dagster_runs:run_in_dagster")(run, settings)
+        _run_in_dagster(run, settings)
         return
-    for stage in (run.find, run.read, run.refine, run.publish):
+    for stage in (run.find, run.read, run.refine, run.publish, run.follow):
         progress.step(stage.__name__)
         stage()
+
+
+def _run_in_dagster(run: FileRun, settings: Settings) -> None:
+    try:
+        deferred("work_data_hub.orchestration.dagster_runs:run_in_dagster")(run, settings)
+    except HookFailed:
+        # The run's report tells of each hook; the load it followed stands.
+        log.info("domain.hooks.failed", domain=run.request.domain)
 
 
 def _repeats(run: FileRun) -> bool:
@@ -145,6 +167,7 @@ def _requests(options: EtlOptions, settings: Settings, run_id: str) -> list[File
         lock_wait_seconds=options.lock_wait_seconds,
         rejects_folder=Path(options.rejects) if options.rejects else None,
         asks_registry=not options.no_enrichment,
+        runs_hooks=not options.no_post_hooks,
     )
     names = _domains(options, settings)
     if request.period is None and request.file is None and names:

@@ -9,6 +9,7 @@ from rich.status import Status
 from work_data_hub.cli.complaints import complain
 from work_data_hub.cli.text_table import number_lines
 from work_data_hub.domain.report import DomainReport, RunReport
+from work_data_hub.errors import ONLY_WHAT_FAILED, HookFailed
 
 _EFFECTS_PLANNED = ("table", "delete", "insert", "update", "unchanged")
 _EFFECTS = ("table", "deleted", "inserted", "updated", "unchanged")
@@ -103,6 +104,7 @@ def _domain(console: Console, domain: DomainReport, *, planned: bool, quiet: boo
         _rows(console, domain)
         _effects(console, domain, planned=planned)
         _noticed(console, domain)
+    _hooks(console, domain)
     if domain.rejects_path:
         console.print(f"  rejects  {domain.rejects_path}")
     if show_sql and domain.sql:
@@ -144,9 +146,27 @@ def _identity_lines(domain: DomainReport) -> list[str]:
     return [line for line in (f"{asked}{failed}", told, unknown) if line]
 
 
+def _hooks(console: Console, domain: DomainReport) -> None:
+    """What followed the load, a line a table that changed."""
+    for hook in domain.hooks:
+        told = [f"{table}: {_words(counts)}" for table, counts in hook.counts.items() if set(counts) - {"skipped"}]
+        nothing = "nothing to do in this month" if hook.status == "skipped" else "nothing changed"
+        for line in ["failed"] if hook.error else told or [nothing]:
+            console.print(f"  hook     {hook.name}: {line}")
+        for warning in hook.warnings:
+            console.print(f"  warning  {hook.name}: {warning}")
+
+
+def _words(counts: Mapping[str, int | str]) -> str:
+    return " · ".join(f"{'unchanged' if word == 'skipped' else word} {number:,}" for word, number in counts.items())
+
+
 def _complain(domain: DomainReport) -> None:
     if domain.error:
         complain(domain.error)
+    for hook in domain.hooks:
+        if hook.error:
+            complain(HookFailed(f"{hook.name}: {hook.error}", domain=domain.domain, hint=ONLY_WHAT_FAILED))
 
 
 def _effects(console: Console, domain: DomainReport, *, planned: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from work_data_hub.domain.control_totals import Controls
 from work_data_hub.domain.identity.record import IdentityEffect, RegistryUse
-from work_data_hub.errors import WorkDataHubError
+from work_data_hub.errors import HookFailed, WorkDataHubError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +42,26 @@ class ReferenceEffect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HookRun:
+    """What followed a load: succeeded, failed, or skipped where the month asks for nothing.
+
+    `counts` are the rows of each table by what happened to them, those of nothing left out.
+    """
+
+    name: str
+    domain: str
+    status: str
+    counts: Mapping[str, Mapping[str, int | str]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    error: WorkDataHubError | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        known = {"name": self.name, "domain": self.domain, "status": self.status}
+        told = known | {"counts": {table: dict(counts) for table, counts in self.counts.items()}}
+        return told | {"warnings": list(self.warnings)} | ({"error": error_json(self.error)} if self.error else {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DomainReport:
     """One domain of a run: planned, loaded, unchanged or failed."""
 
@@ -72,6 +92,14 @@ class DomainReport:
     warnings: tuple[str, ...] = ()
     not_checked: tuple[str, ...] = ()
     sql: tuple[str, ...] = ()
+    hooks: tuple[HookRun, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0, or the code of what failed; that of a hook where only a hook did."""
+        if self.error:
+            return self.error.exit_code
+        return HookFailed.exit_code if any(hook.error for hook in self.hooks) else 0
 
     def timed(self, **seconds: float) -> "DomainReport":
         """The same report with more stages timed."""
@@ -153,8 +181,8 @@ class RunReport:
     @property
     def exit_code(self) -> int:
         """0, or the code of the first failing domain."""
-        errors = [self.error, *(domain.error for domain in self.domains)]
-        return next((error.exit_code for error in errors if error), 0)
+        codes = [self.error.exit_code if self.error else 0, *(domain.exit_code for domain in self.domains)]
+        return next((code for code in codes if code), 0)
 
     def as_json(self) -> dict[str, Any]:
         document = {
@@ -164,7 +192,7 @@ class RunReport:
             "seconds": round(self.seconds, 3),
             "database": dict(self.database) if self.database else None,
             "domains": [domain.as_json() for domain in self.domains],
-            "hooks": [],
+            "hooks": [hook.as_json() for domain in self.domains for hook in domain.hooks],
         }
         return document | ({"error": error_json(self.error)} if self.error else {})
 

@@ -1,4 +1,4 @@
-"""Each file domain as one Dagster graph of four thin ops; the work is `file_run`'s."""
+"""Each file domain as one Dagster graph of thin ops, its hooks among them; the work is `file_run`'s."""
 
 from pathlib import Path
 from typing import Any, Self
@@ -7,6 +7,7 @@ from dagster import (
     Config,
     JobDefinition,
     MetadataValue,
+    OpDefinition,
     OpExecutionContext,
     ResourceDefinition,
     TableColumn,
@@ -24,8 +25,10 @@ from work_data_hub.domain.period import Period
 from work_data_hub.domain.plans import LoadMode
 from work_data_hub.domain.report import DomainReport
 from work_data_hub.domain.spec import Domain
+from work_data_hub.errors import ONLY_WHAT_FAILED, HookFailed
 from work_data_hub.io.returned_workbook import read_returned
 from work_data_hub.orchestration.file_run import FileRun
+from work_data_hub.orchestration.hooks import POST_ETL_HOOKS, PostEtlHook
 from work_data_hub.orchestration.requests import FileRequest, Tolerance
 from work_data_hub.orchestration.rework import reworked
 
@@ -51,6 +54,7 @@ class FileRunConfig(Config):
     lock_wait_seconds: float = Field(default=0.0, ge=0, description="how long to wait for another run of the month")
     rejects: str = Field(default="", description="folder of the rejected rows' workbook, instead of the usual one")
     no_enrichment: bool = Field(default=False, description="true: ask no company registry")
+    no_post_hooks: bool = Field(default=False, description="true: run no hooks after the load")
     requeue: str = Field(default="", description="a rejects workbook sent back, to load its files corrected")
 
     @classmethod
@@ -73,6 +77,7 @@ class FileRunConfig(Config):
             lock_wait_seconds=request.lock_wait_seconds,
             rejects=str(request.rejects_folder or ""),
             no_enrichment=not request.asks_registry,
+            no_post_hooks=not request.runs_hooks,
             requeue=request.rework.path if request.rework else "",
         )
 
@@ -97,13 +102,14 @@ class FileRunConfig(Config):
             lock_wait_seconds=self.lock_wait_seconds,
             rejects_folder=Path(self.rejects) if self.rejects else None,
             asks_registry=not self.no_enrichment,
+            runs_hooks=not self.no_post_hooks,
         )
         return reworked(request, read_returned(Path(self.requeue), domains=DOMAINS)) if self.requeue else request
 
 
 @op(name="find", required_resource_keys={"desk"}, description="Choose the workbook and take the month.")
 def find(context: OpExecutionContext, config: FileRunConfig) -> Any:
-    """Open the run of the job's domain; every job shares these four ops, whose names are unique in Dagster."""
+    """Open the run of the job's domain; every job shares these ops, whose names are unique in Dagster."""
     request = config.request(domain=context.job_name.removesuffix(JOB_SUFFIX), run_id=context.run_id)
     run = context.resources.desk.open(request)
     run.find()
@@ -139,15 +145,53 @@ def publish(context: OpExecutionContext, run: Any) -> Any:
     return run
 
 
+def _hook_op(hook: PostEtlHook) -> OpDefinition:
+    """The op of a hook: it fails no run of itself, so that those after it run; `settle` does once all have run."""
+
+    @op(name=hook.name, description=f"After the load: {hook.name.replace('_', ' ')}.")
+    def follow(context: OpExecutionContext, run: Any) -> Any:
+        run.follow(hook.name)
+        done = next((one for one in run.hooks.runs if one.name == hook.name), None)
+        told = done.as_json() if done else {"status": "not run: nothing was loaded that waits for it"}
+        context.add_output_metadata({name: _shown(value) for name, value in told.items()})
+        if done and done.error:
+            context.log.error(str(done.error))
+        return run
+
+    return follow
+
+
+def _shown(value: Any) -> MetadataValue:
+    return MetadataValue.text(value) if isinstance(value, str) else MetadataValue.json(value)
+
+
+HOOK_OPS = {hook.name: _hook_op(hook) for hook in POST_ETL_HOOKS}
+
+
+@op(name="settle", description="Fail the run where a hook failed: the facts are loaded and stay.")
+def settle(run: Any) -> None:
+    """Raise HookFailed, naming the hooks, where one failed."""
+    failed = [one for one in run.hooks.runs if one.error]
+    if failed:
+        raise HookFailed(
+            f"{', '.join(one.name for one in failed)} failed after the load: {failed[0].error}",
+            domain=run.request.domain,
+            hint=ONLY_WHAT_FAILED,
+        )
+
+
 def file_job(domain: Domain, *, desk: ResourceDefinition) -> JobDefinition:
-    """The job `<domain>_job`: find → read → refine → publish, in one process, frames by reference.
+    """The job `<domain>_job`: find → read → refine → publish → its hooks, in one process, frames by reference.
 
     `desk` gives what opens the run.
     """
 
     @graph(name=f"{domain.name}_graph", description=f"{domain.title} → {domain.table}")
     def file_graph() -> None:
-        publish(refine(read(find())))
+        run = publish(refine(read(find())))
+        for hook in POST_ETL_HOOKS:
+            run = HOOK_OPS[hook.name](run) if domain.name in hook.domains else run
+        settle(run)
 
     return file_graph.to_job(
         name=f"{domain.name}{JOB_SUFFIX}",

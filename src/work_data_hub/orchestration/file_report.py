@@ -103,8 +103,8 @@ def _not_checked(outcome: Outcome | None, *, has_database: bool) -> tuple[str, .
 
 
 def _status(error: WorkDataHubError | None, *, unchanged: LastLoad | None, load_id: int | None) -> str:
+    if load_id:
+        return "loaded"
     if error is not None:
         return "failed"
-    if unchanged:
-        return "unchanged"
-    return "loaded" if load_id else "planned"
+    return "unchanged" if unchanged else "planned"

@@ -1,4 +1,4 @@
-"""A domain's run in four stages, the same for a plan, the CLI and Dagster: find, read, refine, publish."""
+"""A domain's run, the same for a plan, the CLI and Dagster: find, read, refine, publish, and what follows a load."""
 
 import hashlib
 import time
@@ -29,6 +29,7 @@ from work_data_hub.log import get_logger
 from work_data_hub.orchestration.file_choice import chosen, declared
 from work_data_hub.orchestration.file_report import domain_report, quality_metrics
 from work_data_hub.orchestration.heading_drift import read_with_headings
+from work_data_hub.orchestration.hook_desk import HookDesk
 from work_data_hub.orchestration.identity_desk import IdentityDesk, with_identity
 from work_data_hub.orchestration.kept_rejects import judge_rejects
 from work_data_hub.orchestration.quarantine import Quarantine
@@ -40,10 +41,11 @@ log = get_logger(__name__)
 
 
 class FileRun:
-    """One domain's run. Call `find`, `read`, `refine`, `publish` in order, then `close`; `report` at any time.
+    """One domain's run. Call `find`, `read`, `refine`, `publish`, `follow`, then `close`; `report` at any time.
 
     A plan writes nothing: it compares inside a transaction that PostgreSQL keeps read-only. An
-    executed run holds the domain and month from `find` on and commits once, in `publish`.
+    executed run holds the domain and month from `find` on and commits once, in `publish`; the hooks that
+    follow have transactions of their own, and their failure leaves the load as it is.
     """
 
     def __init__(self, request: FileRequest, place: Workplace) -> None:
@@ -55,6 +57,7 @@ class FileRun:
         self.controls = Controls()
         self.quarantine = Quarantine(request)
         self.identity = IdentityDesk(request, place)
+        self.hooks = HookDesk(request, place)
         self.unknown_names_path: str | None = None
         self.outcome: Outcome | None = None
         self.unchanged: LastLoad | None = None
@@ -132,6 +135,12 @@ class FileRun:
             event = "load.committed" if self.request.execute else "load.planned"
             self._log.info(event, **self._effect_facts(self.outcome))
 
+    def follow(self, only: str | None = None) -> None:
+        """Run the hooks that what is loaded waits for, or the one of them that is named."""
+        if self._period is not None and (self.load_id or self.unchanged):
+            with self._stage("hooks"):
+                self.hooks.follow(self._period, only=only)
+
     def seems_unchanged(self) -> bool:
         """A quick look, without the lock, whether the same input is loaded already; False when it cannot tell."""
         if self.request.period is None or self.request.force:
@@ -170,6 +179,7 @@ class FileRun:
             parent_load_id=self.quarantine.parent_load_id,
             warnings=(*report.warnings, *self.quarantine.warnings),
             unknown_names_path=self.unknown_names_path,
+            hooks=self.hooks.runs,
         )
 
     # -- parts of the stages
@@ -282,6 +292,10 @@ class FileRun:
         url = self.place.database_url
         return warehouse_side().peek_open_plans(url) if url and needs_open_plans(self.domain) else None
 
+    @property
+    def _plans_digest(self) -> str:
+        return digest_of(self._open_plans, before=self._period.first_day) if self._period else ""
+
     @cached_property
     def _references(self) -> tuple[Reference, ...]:
         return references_of(self.domain.name, config_dir=self.place.config_dir)
@@ -317,7 +331,7 @@ class FileRun:
         request = self.request
         # The salt decides temporary ids; only its digest with the rest leaves this line.
         rule = (self.domain.fingerprint, request.mode, request.scope, request.sheet, request.skip_facts)
-        known = [digest for digest in (self.quarantine.given.digest, digest_of(self._open_plans)) if digest]
+        known = [digest for digest in (self.quarantine.given.digest, self._plans_digest) if digest]
         declaration = hashlib.sha256(repr((*rule, *known, self.place.alias_salt)).encode()).hexdigest()[:16]
         return Fingerprint(
             files=tuple(file.sha256 for file in self._found.files),
@@ -350,7 +364,7 @@ class FileRun:
                 self._session.failed(error, rows=(read, 0, rejected))
             raise
         finally:
-            self.seconds[name] = time.perf_counter() - started
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
 
     def _emit(self, event: str, facts: Mapping[str, Any]) -> None:
         if event.endswith("step.completed") and facts.get("step") == "identify company":

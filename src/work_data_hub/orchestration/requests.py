@@ -62,6 +62,7 @@ class FileRequest:
     rejects_folder: Path | None = None
     rework: Returned | None = None
     asks_registry: bool = True
+    runs_hooks: bool = True
 
 
 def refuse_mode(domain: Domain, mode: LoadMode) -> None:

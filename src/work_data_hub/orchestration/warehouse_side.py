@@ -7,3 +7,8 @@ from typing import Any
 def warehouse_side() -> Any:
     """The module `load_session`."""
     return import_module("work_data_hub.orchestration.load_session")
+
+
+def hook_side() -> Any:
+    """The module `hooks`."""
+    return import_module("work_data_hub.orchestration.hooks")
