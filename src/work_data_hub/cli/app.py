@@ -11,6 +11,7 @@ from typer._click.exceptions import ClickException  # typer's public names cover
 from work_data_hub import __version__
 from work_data_hub.cli import dagster as dagster_commands
 from work_data_hub.cli import (
+    customer_mdm,
     database,
     demo,
     domain,
@@ -46,6 +47,7 @@ app.add_typer(domain.app, name="domain")
 app.add_typer(reference.app, name="reference")
 app.add_typer(identity.app, name="identity")
 app.add_typer(registry.app, name="registry")
+app.add_typer(customer_mdm.app, name="customer-mdm")
 app.add_typer(dagster_commands.app, name="dagster")
 
 INTERRUPTED = Interrupted.exit_code

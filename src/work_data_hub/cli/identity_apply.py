@@ -10,7 +10,7 @@ HELP = """Bring stored rows to the companies that are known and decided by now; 
 
 Temporary ids become the companies that overrides, decisions and the index name; merges and splits are
 followed; what an undone decision changed goes back. The registry is not asked. With --execute everything
-is one transaction: facts, reference rows, index, queue and contracts."""
+is one transaction: facts, reference rows, and the contracts and snapshots that follow from them."""
 
 
 def apply(

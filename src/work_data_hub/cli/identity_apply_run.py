@@ -60,6 +60,7 @@ def apply_lines(done: ApplyReport, *, most: int = SHOWN) -> Iterator[str]:
     )
     counts = [[t.table, *(f"{number:,}" for number in (t.deleted, t.inserted, t.updated))] for t in done.tables]
     yield from number_lines([titles, *counts])
+    yield from _followed(done)
     yield from _sums(done)
     yield from (f"  warning  {warning}" for warning in done.warnings)
     yield _next(done)
@@ -86,6 +87,13 @@ def _cells(change: CompanyChange) -> list[str]:
         f"{change.rows:,}",
         " · ".join(f"{name} {amount:,}" for name, amount in change.money.items()),
     ]
+
+
+def _followed(done: ApplyReport) -> Iterator[str]:
+    """What was made anew of the facts as they are now."""
+    if done.followed:
+        counts = [[t.table, *map(str, (t.deleted, t.closed, t.updated, t.inserted))] for t in done.followed]
+        yield from number_lines([["followed", "deleted", "closed", "updated", "inserted"], *counts])
 
 
 def _sums(done: ApplyReport) -> Iterator[str]:
