@@ -180,7 +180,7 @@ def test_every_company_has_the_money_that_a_load_knowing_it_would_have_given(hub
     assert apply(hub, "--execute").report["status"] == "applied"
     applied = per_company(hub), customers(hub)
     run(warehouse, "truncate business.规模明细, business.收入明细, customer.中标客户明细, customer.流失客户明细")
-    run(warehouse, "truncate customer.客户明细")
+    run(warehouse, "truncate customer.客户明细 cascade")
     assert hub.wdh(*load, "--force").code == 0
 
     assert applied == (per_company(hub), customers(hub))

@@ -12,9 +12,9 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
 from psycopg2 import sql
+from tests.customer_story import TRUSTEE, Holding, Reported, StoryMonth, write_story
 from tests.hub import PROJECT, Answer, Hub
 
 from work_data_hub.cli.etl_run import run_domain
@@ -189,22 +189,15 @@ def test_ctrl_c_between_domains_says_what_is_loaded(hub: Hub) -> None:
 
 
 def test_new_contracts_are_new_input_for_a_register(hub: Hub) -> None:
-    drop(hub)
+    won = Reported(domain="annual_award", company="600000001", plan=None, line=TRUSTEE)
+    held = Holding(company=won.company, plan="S7777", line=TRUSTEE, branch="北京", amount=100.0, paid=1.0)
+    write_story(hub.data, StoryMonth(period=Period.parse("202409"), holdings=(held,)))
+    write_story(hub.data, StoryMonth(period=Period.parse("202410"), holdings=(held,), reported=(won,)))
     register = ["etl", "--domains", "annual_award", "--period", "202410", "--execute", "--report", "json"]
     first = hub.wdh(*register)
-    company = hub.query("select company_id from customer.中标客户明细 where 年金计划号 like 'AN%' limit 1")[0][0]
-    connection = psycopg2.connect(hub.url)
-    with connection, connection.cursor() as cursor:
-        cursor.execute(
-            "create table customer.customer_plan_contract (company_id varchar(50), plan_code varchar(50),"
-            " product_line_code varchar(20), valid_from date, valid_to date default '9999-12-31')"
-        )
-        cursor.execute(
-            "insert into customer.customer_plan_contract (company_id, plan_code, product_line_code, valid_from)"
-            " select %s, 'S7777', line, '2024-09-30' from unnest(array['PL201', 'PL202']) as line",
-            (company,),
-        )
-    connection.close()
+    before = hub.query("select 年金计划号 from customer.中标客户明细")
+    assert hub.etl("--execute", "--no-post-hooks", period="202409").code == 0
+    assert hub.wdh("customer-mdm", "sync", "--period", "202409").code == 0
 
     second, third = hub.wdh(*register), hub.wdh(*register)
 
@@ -214,4 +207,4 @@ def test_new_contracts_are_new_input_for_a_register(hub: Hub) -> None:
         "unchanged",
     )
     assert "completed 年金计划号" in second.domain["quality"]
-    assert hub.query("select count(*) > 0 from customer.中标客户明细 where 年金计划号 = 'S7777'") == [(True,)]
+    assert (before, hub.query("select 年金计划号 from customer.中标客户明细")) == ([("AN002",)], [("S7777",)])

@@ -15,18 +15,11 @@ from work_data_hub.errors import WarehouseError
 
 pytestmark = pytest.mark.integration
 
-A, B, C = "600000001", "600000002", "600000003"
+A, B, C, D = "600000001", "600000002", "600000003", "600000004"
 NAME, OTHER = "平安科技有限公司", "泰康人寿有限公司"
 T, T_OTHER = temporary(NAME), temporary(OTHER)
-CONTRACTS = """
-    create table customer.customer_plan_contract (
-      id bigint generated always as identity primary key, company_id text, plan_code text, product_line_code text,
-      valid_from date, valid_to date
-    )
-"""
-CONTRACT_COMPANIES = (
-    "select company_id, extract(year from valid_from)::int from customer.customer_plan_contract order by id"
-)
+UNNAMED: dict[str, Any] = {"计划代码": "P1", "计划类型": "集合计划", "客户名称": None}
+"""Of such rows nothing but the id that came with them tells the company."""
 CHANGES = "select table_name, company_from, company_to, decision_id, reverses is not null, rows"
 
 
@@ -312,39 +305,37 @@ def test_known_rows_loaded_under_a_chain_of_merges_come_back_when_its_start_is_u
 
 
 def test_rows_of_one_change_are_taken_back_each_by_itself(ledger: Ledger) -> None:
-    ledger.load(计划代码="S1", 公司代码=A)
-    first = ledger.decide("merge", start=A, end=B)
-    contracts(ledger, (A, "2022"), (A, "2023"), (B, "2024"))
-    second, seen = ledger.decide("merge", start=B, end=C), []
+    ledger.load(公司代码=[A, A, D], **UNNAMED)
+    first, _ = ledger.decide("merge", start=A, end=B), ledger.decide("merge", start=D, end=B)
+    ledger.apply()
+    last, seen = ledger.decide("merge", start=B, end=C), []
     ledger.apply()
 
-    for number in (first, second):
+    for number in (first, last):
         ledger.undo(number)
         ledger.apply()
-        seen.append([row[0] for row in ledger.run(CONTRACT_COMPANIES)])
+        seen.append(ledger.companies())
 
     assert seen == [[A, A, C], [A, A, B]]
     assert ledger.apply().status == "unchanged"
 
 
 def test_three_shares_of_one_change_are_taken_back_one_after_the_other(ledger: Ledger) -> None:
-    ledger.run(CONTRACTS)
-    for year, company in enumerate((A, B, C), start=2022):
-        hold_contract(ledger, company, year)
-    merges = [ledger.decide("merge", start=A, end=B)]
+    end, last = "600000005", "600000006"
+    ledger.load(公司代码=[A, B, C], **UNNAMED)
+    merges = [ledger.decide("merge", start=start, end=end) for start in (A, B, C)]
     ledger.apply()
-    merges.append(ledger.decide("merge", start=B, end=C))
+    ledger.decide("merge", start=end, end=last)
     ledger.apply()
-    merges.append(ledger.decide("merge", start=C, end="600000004"))
-    ledger.apply()
+    assert ledger.run("select max(rows) from enterprise.company_changes where company_from = %s", end) == [(3,)]
 
     seen = []
     for number in merges:
         ledger.undo(number)
         ledger.apply()
-        seen.append([row[0] for row in ledger.run(CONTRACT_COMPANIES)])
+        seen.append(ledger.companies())
 
-    assert seen == [[A, "600000004", "600000004"], [A, B, "600000004"], [A, B, C]]
+    assert seen == [[A, last, last], [A, B, last], [A, B, C]]
 
 
 # -- what a plan was taught by a name
@@ -466,7 +457,7 @@ def test_a_plan_whose_facts_are_gone_follows_its_temporary_id(ledger: Ledger) ->
 
 
 def test_a_plan_that_a_sync_delivers_keeps_its_company(ledger: Ledger, tmp_path: Path) -> None:
-    for path in CONFIG.rglob("*.yml"):
+    for path in CONFIG.rglob("*.y*ml"):
         target = tmp_path / path.relative_to(CONFIG)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
@@ -505,7 +496,8 @@ def test_customers_are_as_if_loads_had_known_them(ledger: Ledger) -> None:
     assert ("customer.客户明细", 2, 0) in [(t.table, t.inserted, t.updated) for t in done.tables]
 
     ledger.run(
-        "truncate business.规模明细, business.收入明细, customer.中标客户明细, customer.流失客户明细, customer.客户明细"
+        "truncate business.规模明细, business.收入明细, customer.中标客户明细, customer.流失客户明细,"
+        " customer.客户明细 cascade"
     )
     load(knowing=True)
 
@@ -558,55 +550,6 @@ def test_a_temporary_customer_with_facts_left_stays(ledger: Ledger) -> None:
     ledger.apply()
 
     assert [row[0] for row in short_names(ledger)] == [A, T]
-
-
-def contracts(ledger: Ledger, *rows: Sequence[str]) -> list[tuple[Any, ...]]:
-    """Contracts of S1, PL202: each a company and the year it is valid in."""
-    ledger.run(CONTRACTS)
-    for company, year in rows:
-        hold_contract(ledger, company, int(year))
-    ledger.apply()
-    return ledger.run(CONTRACT_COMPANIES)
-
-
-def hold_contract(ledger: Ledger, company: str, year: int) -> None:
-    ledger.run(
-        "insert into customer.customer_plan_contract"
-        " (company_id, plan_code, product_line_code, valid_from, valid_to)"
-        " values (%s, 'S1', 'PL202', make_date(%s, 1, 1), make_date(%s, 12, 31))",
-        *(company, year, year),
-    )
-
-
-def test_contracts_follow_the_facts_of_their_plan(ledger: Ledger) -> None:
-    ledger.load(计划代码="S1")
-    ledger.know(A, name=NAME)
-
-    assert contracts(ledger, (T, "2023"), (T, "2024"), (C, "2024")) == [(A, 2023), (A, 2024), (C, 2024)]
-
-
-def test_a_temporary_contract_makes_room_for_one_of_the_same_time(ledger: Ledger) -> None:
-    ledger.load(计划代码="S1", 客户名称=[NAME, OTHER])
-    ledger.know(A, name=NAME)
-    ledger.know(A, name=OTHER)
-
-    found = contracts(ledger, (A, "2023"), (T, "2023"), (T, "2024"), (T_OTHER, "2024"))
-
-    assert found == [(A, 2023), (A, 2024)]
-
-
-def test_real_contracts_of_the_same_time_are_left_and_said(ledger: Ledger) -> None:
-    ledger.load(计划代码="S1", 公司代码=A)
-    ledger.decide("merge", start=A, end=B)
-    ledger.run(CONTRACTS)
-    ledger.run(
-        "insert into customer.customer_plan_contract (company_id, plan_code, product_line_code, valid_from, valid_to)"
-        " select company, 'S1', 'PL202', '2024-01-01', '2024-12-31' from unnest(%s) as given (company)",
-        [A, B],
-    )
-
-    assert ledger.apply().warnings == ("1 contracts stay: their new company has one of the same plan, line and time",)
-    assert ledger.run("select company_id from customer.customer_plan_contract order by id") == [(A,), (B,)]
 
 
 # -- nothing is lost

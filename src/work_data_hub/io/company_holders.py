@@ -1,4 +1,4 @@
-"""Rows beside the facts that hold a company: reference values, contracts, customers."""
+"""Rows beside the facts that hold a company: reference values and customers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,6 @@ from work_data_hub.io.company_changes import STAGE, identity_of, past_changes, t
 from work_data_hub.io.copying import table_identifier
 from work_data_hub.io.postgres import Cursor
 from work_data_hub.io.queries import query
-
-CONTRACTS = "customer.customer_plan_contract"
-_CONTRACT_COLUMNS = {"id", "company_id", "plan_code", "product_line_code", "valid_from", "valid_to"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +43,7 @@ def holders(
     """The tables that hold companies beside the facts, found in the reference rules; those without `id` are left out.
 
     What the index and the queue know stays as it was learned: merges are followed when it is looked up.
+    Contracts and snapshots are none of these tables: they are made of the facts.
     `kept` are the columns that a sync delivers, by table.
     """
     by_place: dict[tuple[str, str, str | None], list[tuple[Domain, str]]] = {}
@@ -53,13 +51,10 @@ def holders(
         for rule in rules.get(domain.name, ()):
             for column in _values(rule, company=identity_of(domain).target):
                 by_place.setdefault((rule.table, column, rule.key), []).append((domain, rule.source))
-    by_place[CONTRACTS, "company_id", "plan_code"] = [
-        (domain, plan) for domain in domains if (plan := identity_of(domain).plan)
-    ]
     found = []
     for (table, column, key), sources in by_place.items():
         names = _columns(cursor, table)
-        if "id" in names and (table != CONTRACTS or names >= _CONTRACT_COLUMNS):
+        if "id" in names:
             found.append(
                 Holder(
                     table=table,
@@ -169,23 +164,6 @@ def _most(rows: Mapping[str, int]) -> str:
 def lock_index(cursor: Cursor) -> None:
     """Let nobody else write the index until the transaction ends."""
     cursor.execute(query("identity", "lock_index"))
-
-
-def clashing_contracts(cursor: Cursor) -> set[int]:
-    """The staged contracts whose new company has another of the same plan, line and time."""
-    cursor.execute(query("company_changes", "clashing_contracts"))
-    return {int(row[0]) for row in cursor.fetchall()}
-
-
-def unstage_contracts(cursor: Cursor, ids: Iterable[int]) -> None:
-    """Let contracts wait in the stage no longer: they do not change."""
-    cursor.execute(query("company_changes", "unstage"), {"table": CONTRACTS, "ids": list(ids)})
-
-
-def drop_contracts(cursor: Cursor, ids: Sequence[int]) -> None:
-    """Remove contracts; there need be no such table where there are none."""
-    if ids:
-        cursor.execute(query("company_changes", "drop_contracts"), {"ids": list(ids)})
 
 
 def update_values(cursor: Cursor, holder: Holder) -> int:

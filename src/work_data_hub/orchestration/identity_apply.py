@@ -3,7 +3,7 @@
 import time
 from collections import defaultdict
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from uuid import UUID, uuid4
@@ -15,7 +15,7 @@ from work_data_hub.errors import UsageError, WarehouseError
 from work_data_hub.io.apply_record import ApplyEntry, record_apply, record_changes
 from work_data_hub.io.code_version import code_version
 from work_data_hub.io.company_changes import create_stage, goes, refuse_difference, stage_changes, update_facts
-from work_data_hub.io.company_holders import drop_contracts, drop_customers, move_customers, update_values
+from work_data_hub.io.company_holders import drop_customers, move_customers, update_values
 from work_data_hub.io.company_references import TouchedKeys, note_touched_keys
 from work_data_hub.io.config_files import config_version
 from work_data_hub.io.ledger import finish_execution, next_load_id
@@ -24,6 +24,7 @@ from work_data_hub.io.postgres import Connection, Cursor, connect, read_only, tr
 from work_data_hub.io.reference_rows import create_reference_stages, stage_references, write_references
 from work_data_hub.io.schema_head import require_head
 from work_data_hub.log import get_logger
+from work_data_hub.orchestration.identity_contracts import Followers
 from work_data_hub.orchestration.identity_repointing import (
     FactChanges,
     OtherChanges,
@@ -56,28 +57,31 @@ def apply_identity(request: ApplyRequest, place: Workplace) -> ApplyReport:
     """Bring facts, and what follows from them, to the companies that are known and decided by now.
 
     A plan reads only. An apply is one transaction, while no load of a month that changes can run; it is
-    recorded in the ledger, unless there is nothing to change. Raises LoadLocked, UsageError without a
+    recorded in the ledger, unless there is nothing to change. Contracts, snapshots and the customer master
+    follow from the first month that changes, in the same transaction. Raises LoadLocked, UsageError without a
     database, and WarehouseError, with nothing written, where a sum would not stay what it is.
     """
     if place.database_url is None:
         raise UsageError("there is no database to look at", hint="set DATABASE_URL, or run wdh db start")
-    site = Site.read(place.config_dir, salt=place.alias_salt)
+    site, followers = Site.read(place.config_dir, salt=place.alias_salt), Followers.read(place.config_dir)
     if request.execute:
-        return _Apply(request, place, site).run(place.database_url)
+        return _Apply(request, place, site, followers).run(place.database_url)
     with warehouse_errors(), closing(connect(place.database_url, application_name="wdh plan identity apply")) as held:
         require_head(held)
-        return _planned(held, request, site)
+        return _planned(held, request, site, followers)
 
 
-def _planned(connection: Connection, request: ApplyRequest, site: Site) -> ApplyReport:
+def _planned(connection: Connection, request: ApplyRequest, site: Site, followers: Followers) -> ApplyReport:
     facts, others = _look(connection, site)
     touched: dict[str, TouchedKeys] = defaultdict(TouchedKeys)
     for month, domain in facts.places:
         _plan_month(connection, site, domain, month, touched)
     with read_only(connection), connection.cursor() as cursor:
         sums = sums_of(cursor, facts)
+        warnings = followers.warnings(cursor, changed=facts.first_month) if facts.first_month else ()
     log.info("identity.planned", rows=sum(changed.rows for changed in facts.changes))
-    return _report(request, facts, others, touched=touched, sums=(sums, sums))
+    planned = _report(request, facts, others, touched=touched, sums=(sums, sums))
+    return replace(planned, warnings=warnings)
 
 
 def _look(connection: Connection, site: Site) -> tuple[FactChanges, OtherChanges]:
@@ -109,8 +113,8 @@ def _plan_month(
 class _Apply:
     """One executed apply, from its first lock to its commit."""
 
-    def __init__(self, request: ApplyRequest, place: Workplace, site: Site) -> None:
-        self._request, self._place, self._site = request, place, site
+    def __init__(self, request: ApplyRequest, place: Workplace, site: Site, followers: Followers) -> None:
+        self._request, self._place, self._site, self._followers = request, place, site, followers
         self._execution_id: UUID = uuid4()
         self._started_at = place.now()
         self._deadline = time.monotonic() + request.lock_wait_seconds
@@ -147,11 +151,15 @@ class _Apply:
             held |= wanted
 
     def _lock(self, connection: Connection, domain: str, period: str) -> None:
-        left = max(self._deadline - time.monotonic(), 0.0)
-        take_load_lock(connection, domain=domain, period=period, wait_seconds=left)
+        take_load_lock(connection, domain=domain, period=period, wait_seconds=self._left())
+
+    def _left(self) -> float:
+        """The seconds that may still be waited."""
+        return max(self._deadline - time.monotonic(), 0.0)
 
     def _write(self, cursor: Cursor, facts: FactChanges) -> ApplyReport:
         """Everything in the caller's transaction; raises WarehouseError where rows or sums are not as expected."""
+        self._followers.hold(cursor, wait_seconds=self._left())
         hold_shared(cursor, self._site)
         create_stage(cursor)
         stage_changes(cursor, facts.changes)
@@ -165,8 +173,10 @@ class _Apply:
         after = sums_of(cursor, facts)
         for table, sums in before.items():
             refuse_difference(table, before=sums, after=after[table])
+        followed = self._followers.follow(cursor, changed=facts.first_month) if facts.first_month else ()
         load_id = self._record(cursor, facts, others)
-        return _report(self._request, facts, others, touched=self._touched, sums=(before, after), load_id=load_id)
+        done = _report(self._request, facts, others, touched=self._touched, sums=(before, after))
+        return replace(done, load_id=load_id, followed=followed)
 
     def _write_facts(self, cursor: Cursor, facts: FactChanges) -> None:
         """Month by month, each followed by its reference rows, as loads would have come."""
@@ -201,7 +211,6 @@ class _Apply:
 
 
 def _write_values(cursor: Cursor, others: OtherChanges) -> None:
-    drop_contracts(cursor, others.contracts_dropped)
     for holder, changes in others.values:
         updated = update_values(cursor, holder)
         _refuse_other_rows(holder.table, expected=sum(changed.rows for changed in changes), found=updated)
@@ -224,14 +233,11 @@ def _report(
     *,
     touched: dict[str, TouchedKeys] | None = None,
     sums: tuple[Sums, Sums] = ({}, {}),
-    load_id: int | None = None,
 ) -> ApplyReport:
     before, after = sums
-    left = others.contracts_left
     return ApplyReport(
         mode="execute" if request.execute else "plan",
         run_id=request.run_id,
-        load_id=load_id,
         rows_examined=facts.rows_examined,
         changes=company_changes(facts.changes),
         tables=table_effects(facts, others, touched or {}),
@@ -240,7 +246,4 @@ def _report(
             for table, amounts in before.items()
             for column, amount in amounts.items()
         ),
-        warnings=(f"{left:,} contracts stay: their new company has one of the same plan, line and time",)
-        if left
-        else (),
     )

@@ -23,7 +23,6 @@ from work_data_hub.domain.identity.repointing import (
     repointed_facts,
     repointed_values,
 )
-from work_data_hub.domain.identity.temporary import is_temporary
 from work_data_hub.domain.plans import LoadPlan, ReferencePlan
 from work_data_hub.domain.reference_rules import Reference
 from work_data_hub.domain.report import TableEffect
@@ -41,15 +40,12 @@ from work_data_hub.io.company_changes import (
     undone_decisions,
 )
 from work_data_hub.io.company_holders import (
-    CONTRACTS,
     Holder,
-    clashing_contracts,
     gone_temporaries,
     holders,
     kept_customers,
     lock_index,
     moves,
-    unstage_contracts,
     value_groups,
 )
 from work_data_hub.io.company_references import TouchedKeys
@@ -118,6 +114,11 @@ class FactChanges:
         months = sorted({month for month, _ in touched if month})
         return tuple((month, domain) for month in months for domain in FACT_DOMAINS if (month, domain.table) in touched)
 
+    @property
+    def first_month(self) -> date | None:
+        """The first month in which any fact changes; None where none does."""
+        return min((month for month, _ in self.places), default=None)
+
     def months_of(self, domain: Domain) -> tuple[date, ...]:
         """The months in which facts of the domain change."""
         return tuple(month for month, other in self.places if other is domain)
@@ -134,16 +135,14 @@ class CustomerMoves:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtherChanges:
-    """What follows for other tables: holders with the groups that change, contracts that go, customers."""
+    """What follows for other tables: holders with the groups that change, and customers."""
 
     values: tuple[tuple[Holder, tuple[Repointed, ...]], ...]
-    contracts_dropped: tuple[int, ...]
-    contracts_left: int
     customers: tuple[CustomerMoves, ...]
 
     @property
     def recorded(self) -> Iterator[Repointed]:
-        """The groups that are changed, removed and clashing rows left out."""
+        """The groups that are changed."""
         return (changed for _, changes in self.values for changed in changes)
 
 
@@ -201,10 +200,7 @@ def changing_others(cursor: Cursor, site: Site, facts: FactChanges) -> OtherChan
         if changes:
             stage_changes(cursor, changes)
             values.append((holder, changes))
-    others = OtherChanges(
-        values=tuple(values), contracts_dropped=(), contracts_left=0, customers=_customers(cursor, site, gone)
-    )
-    return _without_clashes(cursor, others)
+    return OtherChanges(values=tuple(values), customers=_customers(cursor, site, gone))
 
 
 def _moves(cursor: Cursor, holder: Holder, facts: FactChanges, gone: Mapping[str, str]) -> Moves:
@@ -212,40 +208,6 @@ def _moves(cursor: Cursor, holder: Holder, facts: FactChanges, gone: Mapping[str
         return {}
     anywhere: Moves = {(None, temporary): Move(company_id=company) for temporary, company in gone.items()}
     return {**anywhere, **moves(cursor, holder, facts.changes)}
-
-
-def _without_clashes(cursor: Cursor, others: OtherChanges) -> OtherChanges:
-    """Take contracts out that would meet another of their new company; those of temporary ids go."""
-    if not any(holder.table == CONTRACTS for holder, _ in others.values):
-        return others
-    clashing = clashing_contracts(cursor)
-    unstage_contracts(cursor, clashing)
-    held = {
-        number: changed.group.held.company_id or ""
-        for holder, changes in others.values
-        for changed in changes
-        for number in changed.group.row_ids
-        if holder.table == CONTRACTS and number in clashing
-    }
-    dropped = tuple(sorted(number for number, company in held.items() if is_temporary(company)))
-    values = tuple(
-        (holder, _kept(changes, clashing) if holder.table == CONTRACTS else changes)
-        for holder, changes in others.values
-    )
-    return replace(
-        others,
-        values=tuple((holder, changes) for holder, changes in values if changes),
-        contracts_dropped=dropped,
-        contracts_left=len(clashing) - len(dropped),
-    )
-
-
-def _kept(changes: Sequence[Repointed], clashing: set[int]) -> tuple[Repointed, ...]:
-    kept = (
-        replace(c, group=replace(c.group, row_ids=tuple(i for i in c.group.row_ids if i not in clashing)))
-        for c in changes
-    )
-    return tuple(changed for changed in kept if changed.rows)
 
 
 def _customers(cursor: Cursor, site: Site, gone: Mapping[str, str]) -> tuple[CustomerMoves, ...]:
@@ -299,7 +261,6 @@ def table_effects(
         counts[table][1] += len(keys.changed | moved)
     for one in others.customers:
         counts[one.rule.table][2] += len(one.dropped)
-    counts[CONTRACTS][2] += len(others.contracts_dropped)
     return tuple(
         TableEffect(table=table, inserted=inserted, updated=updated, deleted=deleted)
         for table, (inserted, updated, deleted) in counts.items()

@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from work_data_hub.domain.customers.report import TableCounts
 from work_data_hub.domain.identity.repointing import Holding, Repointed
 from work_data_hub.domain.report import TableEffect, error_json
 from work_data_hub.errors import WorkDataHubError
@@ -62,7 +63,10 @@ class TableSum:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyReport:
-    """A whole apply, planned or executed; `rows_examined` are the facts whose company was asked for again."""
+    """A whole apply, planned or executed; `rows_examined` are the facts whose company was asked for again.
+
+    `followed` are the contracts, snapshots and customers made anew of the facts as they are after it.
+    """
 
     mode: str
     run_id: str
@@ -73,6 +77,7 @@ class ApplyReport:
     changes: tuple[CompanyChange, ...] = ()
     tables: tuple[TableEffect, ...] = ()
     sums: tuple[TableSum, ...] = ()
+    followed: tuple[TableCounts, ...] = ()
     warnings: tuple[str, ...] = ()
     error: WorkDataHubError | None = None
 
@@ -110,6 +115,7 @@ class ApplyReport:
                 {"table": s.table, "column": s.column, "before": str(s.before), "after": str(s.after)}
                 for s in self.sums
             ],
+            "followed": [counted.as_json() for counted in self.followed],
             "warnings": list(self.warnings),
             "error": error_json(self.error) if self.error else None,
         }

@@ -290,41 +290,6 @@ where moved.table_name = {table_name}
   and kept.{column} is not distinct from moved.company_from
 returning kept.id
 
--- clashing_contracts: contracts on their way to a company that has, or gets, another of the same plan, line and time
-with moving as (
-  select kept.*, moved.company_to
-  from customer.customer_plan_contract as kept
-  join pg_temp.wdh_repointed as moved
-    on moved.row_id = kept.id
-   and moved.table_name = 'customer.customer_plan_contract'
-),
-arriving as (
-  select id, company_to as company_id, plan_code, product_line_code, valid_from, valid_to, true as is_moving
-  from moving
-  union all
-  select id, company_id, plan_code, product_line_code, valid_from, valid_to, false
-  from customer.customer_plan_contract as kept
-  where not exists (select from moving where moving.id = kept.id)
-)
-select distinct moving.id
-from moving
-join arriving as other
-  on other.company_id = moving.company_to
- and other.plan_code = moving.plan_code
- and other.product_line_code = moving.product_line_code
- and other.valid_from < moving.valid_to
- and moving.valid_from < other.valid_to
- and (not other.is_moving or other.id < moving.id)
-
--- drop_contracts: remove contracts that say again what another one says
-delete from customer.customer_plan_contract
-where id = any(%(ids)s)
-
--- unstage: rows that do not change after all
-delete from pg_temp.wdh_repointed
-where table_name = %(table)s
-  and row_id = any(%(ids)s)
-
 -- known_keys: which of the keys a reference table has
 select kept.{key}::text
 from {table} as kept
