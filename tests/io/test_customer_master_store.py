@@ -4,7 +4,6 @@ import random
 import shutil
 from dataclasses import replace
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,12 @@ from tests.contract_facts import Fact, put_month
 from tests.domain.domain_rows import CONFIG
 from tests.reference_months import AWARD, INCOME, LOSS, PERFORMANCE, customers, load, month_of, run
 
-from work_data_hub.domain.customers.master import AumTier, PlannedMaster
+from work_data_hub.domain.customers.master import PlannedMaster
 from work_data_hub.domain.customers.report import TableCounts
 from work_data_hub.domain.plans import LoadPlan
-from work_data_hub.errors import ConfigError
 from work_data_hub.io.customer_master import (
     add_missing_customers,
     count_missing_customers,
-    load_aum_tiers,
     refresh_master,
 )
 from work_data_hub.io.postgres import Connection, read_only, transaction
@@ -179,22 +176,7 @@ def test_a_customer_is_in_the_tier_of_its_whole_money(warehouse: Connection, tmp
 
     refreshed(warehouse, config=config)
 
-    assert load_aum_tiers(config)[0] == AumTier(name="小", least=Decimal(10))
     assert [row["规模区间"] for row in customers(warehouse, "规模区间").values()] == [None, "小", "小", "大"]
-
-
-@pytest.mark.parametrize(
-    ("tiers", "says"),
-    [
-        ([{"name": "a", "from": 5}, {"name": "b", "from": 5}], "each `from` above the one before"),
-        ([{"name": "a", "from": 5}, {"name": "a", "from": 6}], "each name once"),
-        ([{"name": "a", "from": 0.5}], "a whole number of 元"),
-        ([{"name": "a", "form": 5}], "did you mean 'from'"),
-    ],
-)
-def test_tiers_that_cannot_be_are_refused(tmp_path: Path, tiers: Any, says: str) -> None:
-    with pytest.raises(ConfigError, match=says):
-        load_aum_tiers(with_tiers(tmp_path, tiers))
 
 
 # -- rows that come and go

@@ -135,7 +135,7 @@ def _contract_title(contract: ContractHistory) -> str:
 
 
 def _version_rows(contract: ContractHistory) -> list[list[str]]:
-    begins = {version.valid_to for version in contract.versions}
+    begins = {version.valid_from for version in contract.versions}
     return [
         _version_cells(one, has_ended=bool(one.valid_to) and one.valid_to not in begins) for one in contract.versions
     ]

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Collection
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +27,18 @@ from work_data_hub.domain.customers.shapes import NORMAL, OPEN_END, STOPPED
 from work_data_hub.domain.reference_rules import Given, Reference
 from work_data_hub.domain.references import real_keys, tag_pattern
 from work_data_hub.io.copying import table_identifier
-from work_data_hub.io.foreign_keys import load_references
+from work_data_hub.io.customer_config import load_aum_tiers
+from work_data_hub.io.foreign_keys import FOREIGN_KEYS_FILE, load_references
 from work_data_hub.io.postgres import Cursor
 from work_data_hub.io.queries import query
 from work_data_hub.io.reference_facts import missing_keys, rows_from_facts
 from work_data_hub.io.reference_rows import add_rows, lock_table
 from work_data_hub.io.sync_jobs import kept_columns
-from work_data_hub.io.yaml_entries import Entry, read_entry
+from work_data_hub.io.yaml_entries import read_entry
 from work_data_hub.log import get_logger
 
 log = get_logger(__name__)
 
-CUSTOMER_FILE = "customer_mdm.yaml"
-_TIER_KEYS = ("name", "from")
 _SAID = dict(zip(AMOUNTS, ("trustee", "investment", "total", "contributions"), strict=True))
 _AS_STORED = PlannedMaster()
 
@@ -96,27 +94,9 @@ def customer_rule(config_dir: Path) -> Reference:
     rules = load_references(config_dir, DOMAINS)[ANNUITY_PERFORMANCE.name]
     found = [rule for rule in rules if rule.table == CUSTOMERS_TABLE and rule.described_by]
     if not found:
-        place = read_entry(config_dir / "foreign_keys.yml").block("domains").block(ANNUITY_PERFORMANCE.name)
+        place = read_entry(config_dir / FOREIGN_KEYS_FILE).block("domains").block(ANNUITY_PERFORMANCE.name)
         raise place.wrong("foreign_keys", f"a rule that recomputes {CUSTOMERS_TABLE}")
     return found[0]
-
-
-def load_aum_tiers(config_dir: Path) -> tuple[AumTier, ...]:
-    """The tiers of 规模区间 in `customer_mdm.yaml`, the smallest first; none: the column is left as it is."""
-    block = read_entry(config_dir / CUSTOMER_FILE).block("customer_mdm")
-    tiers = tuple(_tier(entry) for entry in block.blocks("aum_tiers")) if "aum_tiers" in block.values else ()
-    least, names = [tier.least for tier in tiers], {tier.name for tier in tiers}
-    if least != sorted(set(least)) or len(names) != len(tiers):
-        raise block.wrong("aum_tiers", "each name once, each `from` above the one before")
-    return tiers
-
-
-def _tier(entry: Entry) -> AumTier:
-    entry.refuse_unknown(_TIER_KEYS)
-    least = entry.values.get("from")
-    if type(least) is not int or least < 0:
-        raise entry.wrong("from", "a whole number of 元, not below 0")
-    return AumTier(name=entry.text("name"), least=Decimal(least))
 
 
 def _missing(cursor: Cursor, rule: Reference, company_ids: Collection[str]) -> list[str]:
