@@ -120,7 +120,9 @@ def _empty(url: str) -> None:
             "truncate business.规模明细, business.收入明细, customer.中标客户明细, customer.流失客户明细,"
             " ledger.rejected_rows, ledger.corrections, ledger.waivers, ledger.loads,"
             " enterprise.enrichment_requests, enterprise.enrichment_index, enterprise.company_changes,"
-            " mapping.年金计划, mapping.组合计划, customer.客户明细"
+            " mapping.年金计划, mapping.组合计划, customer.客户明细, customer.customer_plan_contract,"
+            " customer.fct_customer_product_line_monthly, customer.fct_customer_plan_monthly,"
+            " customer.contract_periods, customer.contract_years, ledger.hook_runs"
         )
     connection.autocommit = True
     with connection.cursor() as cursor:
