@@ -129,7 +129,7 @@ def test_a_changed_table_is_told(warehouse: Connection) -> None:
 
 
 @pytest.mark.unit
-@pytest.mark.parametrize("arguments", [["--help"], ["etl", "--help"], ["db", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["etl", "--help"], ["db", "--help"], ["customer-mdm", "--help"]])
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     assert _loaded(arguments, Path.cwd()) == []
 

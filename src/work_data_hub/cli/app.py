@@ -9,7 +9,6 @@ import typer
 from typer._click.exceptions import ClickException  # typer's public names cover only some usage errors
 
 from work_data_hub import __version__
-from work_data_hub.cli import dagster as dagster_commands
 from work_data_hub.cli import (
     customer_mdm,
     database,
@@ -24,8 +23,12 @@ from work_data_hub.cli import (
     sample,
     schema,
 )
+from work_data_hub.cli import dagster as dagster_commands
 from work_data_hub.cli.complaints import Told, complain
+from work_data_hub.domain.customers.report import CustomerReport
 from work_data_hub.errors import NOTHING_UNFINISHED, Interrupted, Unexpected, WorkDataHubError
+
+CUSTOMER_MDM = "customer-mdm"
 
 app = typer.Typer(
     name="wdh",
@@ -47,7 +50,7 @@ app.add_typer(domain.app, name="domain")
 app.add_typer(reference.app, name="reference")
 app.add_typer(identity.app, name="identity")
 app.add_typer(registry.app, name="registry")
-app.add_typer(customer_mdm.app, name="customer-mdm")
+app.add_typer(customer_mdm.app, name=CUSTOMER_MDM)
 app.add_typer(dagster_commands.app, name="dagster")
 
 INTERRUPTED = Interrupted.exit_code
@@ -131,10 +134,14 @@ def _unexpected(bug: Exception, arguments: list[str]) -> int:
 
 def _tell_machines(arguments: list[str], *, code: int, message: str) -> None:
     words = " ".join(arguments).replace("=", " ")
-    if "--report json" in words:
+    if "--report json" not in words:
+        return
+    if arguments[0] == CUSTOMER_MDM:
+        told = CustomerReport(command=" ".join(arguments[:2]), period=None, status="failed", error=message).as_json()
+    else:
         mode = "execute" if "--execute" in arguments else "plan"
-        error = {"code": code, "message": message}
-        print(json.dumps({"mode": mode, "status": "failed", "domains": [], "error": error}, ensure_ascii=False))
+        told = {"mode": mode, "status": "failed", "domains": [], "error": {"code": code, "message": message}}
+    print(json.dumps(told, ensure_ascii=False))
 
 
 def etl_main() -> None:
@@ -144,4 +151,4 @@ def etl_main() -> None:
 
 def customer_mdm_main() -> None:
     """`customer-mdm …` is `wdh customer-mdm …`."""
-    main(["customer-mdm", *sys.argv[1:]])
+    main([CUSTOMER_MDM, *sys.argv[1:]])

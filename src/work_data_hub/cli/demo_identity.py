@@ -1,4 +1,4 @@
-"""The demo's last scene: names behind temporary ids are asked for, and stored rows follow."""
+"""A scene of the demo: names behind temporary ids are asked for, and stored rows follow."""
 
 from dataclasses import replace
 from uuid import uuid4

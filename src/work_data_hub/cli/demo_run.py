@@ -11,11 +11,12 @@ from uuid import uuid4
 
 from openpyxl import load_workbook
 
+from work_data_hub.cli.customer_mdm_history_run import history_lines
 from work_data_hub.cli.demo_identity import show_identity
 from work_data_hub.cli.doors import open_door
 from work_data_hub.cli.etl_run import run_domain
 from work_data_hub.cli.render import Progress, render_report
-from work_data_hub.cli.text_table import number_lines
+from work_data_hub.cli.text_table import number_lines, page_width
 from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.report import DomainReport, RunReport
@@ -24,6 +25,7 @@ from work_data_hub.io.embedded_postgres import EmbeddedPostgres
 from work_data_hub.io.returned_workbook import read_returned
 from work_data_hub.io.sample_drop import write_sample_drop
 from work_data_hub.io.schema_head import schema_folder
+from work_data_hub.orchestration.customer_history import most_told_history
 from work_data_hub.orchestration.places import describe_database, workplace
 from work_data_hub.orchestration.requests import FileRequest, Workplace
 from work_data_hub.orchestration.rework import reworked
@@ -42,6 +44,8 @@ def run_demo(*, rows: int, folder: Path | None, keep: bool) -> int:
         shown = _scenes(settings, rows=rows)
         _say(f"{len(shown) + 1} who are these companies: wdh identity queue --drain, wdh identity apply")
         show_identity(settings, workplace(settings, execute=True))
+        _say(f"{len(shown) + 2} one customer's contracts, and why: wdh customer-mdm history")
+        print("\n".join(history_lines(most_told_history(workplace(settings, execute=False)), width=page_width())))
     _say("what happened")
     print("\n".join(number_lines([_TITLES, *(_row(name, report) for name, report in shown)])))
     _next_steps(settings, seconds=time.perf_counter() - started)
@@ -169,6 +173,7 @@ def _next_steps(settings: Settings, *, seconds: float) -> None:
         f"  {home} ./wdh etl --all-domains --period {MONTH}\n"
         f"  {home} ./wdh rejects\n"
         f"  {home} ./wdh identity unknown\n"
+        f"  {home} ./wdh customer-mdm snapshot --plot customers.html\n"
         f"  {home} ./wdh db shell\n"
         f"  {home} ./wdh dagster dev      # the runs above, on http://127.0.0.1:3000\n"
         f"  ./wdh rule WDH-V201           # why a cell was rejected\n"

@@ -50,6 +50,13 @@ def customers_called(cursor: Cursor, company_id: str, *, names: Collection[str])
     return dict(cursor.fetchall())
 
 
+def most_told(cursor: Cursor) -> str | None:
+    """The company whose contracts have most versions; None where there is no contract."""
+    cursor.execute(query("customer_history", "most_told"))
+    row = cursor.fetchone()
+    return str(row[0]) if row else None
+
+
 def all_customers(cursor: Cursor) -> dict[str, str]:
     """The names of all customers, by id."""
     cursor.execute(query("customer_history", "all_customers"))

@@ -12,7 +12,6 @@ from work_data_hub.errors import ShrinkRefused
 from work_data_hub.io.copying import column_list, copy_frame, create_stage, table_identifier
 from work_data_hub.io.faults import Faults
 from work_data_hub.io.postgres import Connection, Cursor, read_only
-from work_data_hub.io.reference_facts import NOTHING_GOES
 from work_data_hub.io.reference_rows import (
     count_references,
     create_reference_stages,
@@ -20,6 +19,7 @@ from work_data_hub.io.reference_rows import (
     stage_references,
     write_references,
 )
+from work_data_hub.io.reference_tags import NOTHING_GOES
 
 STAGE = "wdh_stage"
 LARGEST_SHRINK = 0.30

@@ -1,7 +1,7 @@
 """A company's contracts over time: each version with its reason and the load it follows from; reads only."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -21,6 +21,7 @@ from work_data_hub.io.customer_history import (
     customers_called,
     line_months,
     month_sources,
+    most_told,
     plan_months,
     plan_names,
     product_line_names,
@@ -110,11 +111,28 @@ class CustomerHistory:
         }
 
 
+def most_told_history(place: Workplace) -> CustomerHistory:
+    """The history of the company whose contracts have most versions; raises UsageError where there is none."""
+    with _looking(place) as cursor:
+        company_id = most_told(cursor)
+        if company_id is None:
+            raise UsageError("there is no contract yet", hint="load a month with wdh etl --execute")
+        return _history(cursor, company_id, name=_customer(cursor, company_id)[1], plan=None)
+
+
 def customer_history(asked: str, place: Workplace, *, plan: str | None = None) -> CustomerHistory:
     """The history of the company with that id or name, or of its contracts in one plan; reads only.
 
     Raises UsageError without a database, for a company nobody knows, a name of several, and a plan it never had.
     """
+    with _looking(place) as cursor:
+        company_id, name = _customer(cursor, asked.strip())
+        return _history(cursor, company_id, name=name, plan=plan)
+
+
+@contextmanager
+def _looking(place: Workplace) -> Iterator[Cursor]:
+    """A cursor on the warehouse that only reads."""
     if place.database_url is None:
         raise UsageError("there is no database to look at", hint="set DATABASE_URL, or run wdh db start")
     with (
@@ -124,8 +142,7 @@ def customer_history(asked: str, place: Workplace, *, plan: str | None = None) -
         connection.cursor() as cursor,
     ):
         require_head(connection)
-        company_id, name = _customer(cursor, asked.strip())
-        return _history(cursor, company_id, name=name, plan=plan)
+        yield cursor
 
 
 def _history(cursor: Cursor, company_id: str, *, name: str | None, plan: str | None) -> CustomerHistory:

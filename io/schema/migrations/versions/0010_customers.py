@@ -69,7 +69,7 @@ def _contracts() -> None:
           constraint contract_year check (status_year between 2000 and 2100),
           constraint uq_contract_version unique (company_id, plan_code, product_line_code, valid_from)
             deferrable initially deferred,
-          -- The hash of the key in place of its three columns: a third of the time to keep, as sure for all that counts.
+          -- The hash of the key in place of its columns: a third of the time to keep.
           constraint contract_versions_apart exclude using gist (
             hashtextextended(company_id || '|' || plan_code || '|' || product_line_code, 0) with =,
             daterange(valid_from, valid_to) with &&

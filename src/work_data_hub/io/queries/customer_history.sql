@@ -5,6 +5,13 @@ where company_id = %(company_id)s
    or 客户名称 = any(%(names)s)
 order by company_id
 
+-- most_told: the company whose contracts have most versions; of several the one with the smallest id
+select company_id
+from customer.customer_plan_contract
+group by company_id
+order by count(*) desc, company_id
+limit 1
+
 -- all_customers: every customer, to propose one that looks like what was asked for
 select company_id, coalesce(客户名称, '')
 from customer.客户明细
