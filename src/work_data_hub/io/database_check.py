@@ -21,6 +21,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "customer.customer_plan_contract": _UPSERT,
     "customer.fct_customer_plan_monthly": _UPSERT,
     "customer.fct_customer_product_line_monthly": _UPSERT,
+    "customer.register_loads": _UPSERT,
     "customer.客户明细": _UPSERT,
     "enterprise.base_info": _KEEP,
     "enterprise.biz_label": _REPLACE,

@@ -29,7 +29,7 @@ def upgrade() -> None:
     op.execute("create extension if not exists btree_gist")
     for table in REGISTERS:
         op.execute(f"alter table {table} add column 年金计划号来源 varchar(10)")
-    for create in (_contracts, _periods, _product_line_snapshots, _plan_snapshots, _hooks, _views):
+    for create in (_contracts, _periods, _register_loads, _product_line_snapshots, _plan_snapshots, _hooks, _views):
         create()
 
 
@@ -42,6 +42,7 @@ def downgrade() -> None:
     op.execute("drop table ledger.hook_runs")
     for table in TABLES:
         op.execute(f"drop table {table}")
+    op.execute("drop table customer.register_loads")
     op.execute("drop table customer.contract_years")
     op.execute("drop table customer.contract_periods")
 
@@ -66,12 +67,13 @@ def _contracts() -> None:
           created_at timestamptz not null default now(),
           updated_at timestamptz not null default now(),
           constraint contract_interval check (valid_from < valid_to and valid_to <= '9999-12-31'),
+          constraint contract_key check (company_id <> '' and plan_code <> '' and valid_from >= '2000-01-01'),
           constraint contract_year check (status_year between 2000 and 2100),
           constraint uq_contract_version unique (company_id, plan_code, product_line_code, valid_from)
             deferrable initially deferred,
           -- The hash of the key in place of its columns: a third of the time to keep.
           constraint contract_versions_apart exclude using gist (
-            hashtextextended(company_id || '|' || plan_code || '|' || product_line_code, 0) with =,
+            hashtextextended(company_id, hashtextextended(plan_code, hashtextextended(product_line_code, 0))) with =,
             daterange(valid_from, valid_to) with &&
           ) deferrable initially deferred
         )
@@ -106,6 +108,17 @@ def _periods() -> None:
           status_year integer primary key check (status_year between 2000 and 2100),
           cut_over_at timestamptz not null default now(),
           actor text not null
+        )
+    """)
+
+
+def _register_loads() -> None:
+    op.execute("""
+        create table customer.register_loads (
+          domain text not null,
+          period date not null,
+          load_id bigint not null,
+          primary key (domain, period)
         )
     """)
 
