@@ -312,7 +312,9 @@ class RegistryUnavailable(DirectoryError):
     """
 
 
-ONLY_WHAT_FAILED = "run the same command again: the facts are then unchanged, and only the hooks that failed run"
+ONLY_WHAT_FAILED = (
+    "run the same command again: the facts are then unchanged, and only what failed and what builds on it runs"
+)
 
 
 class HookFailed(WorkDataHubError):

@@ -68,7 +68,8 @@ def _run(options: EtlOptions, run_id: str, started: float) -> RunReport | None:
         for request in requests:
             reports.append(run_domain(request, place, settings, progress))
             if isinstance(reports[-1].error, Interrupted):
-                raise KeyboardInterrupt
+                stopped = _not_begun(requests[len(reports) :])
+                break
     except KeyboardInterrupt:
         # What was loaded before the signal is loaded, and has to be said.
         stopped = Interrupted(NOTHING_UNFINISHED)
@@ -79,6 +80,11 @@ def _run(options: EtlOptions, run_id: str, started: float) -> RunReport | None:
         database=describe_database(place.database_url),
         domains=tuple(reports) if options.execute else _all_planned(reports),
     )
+
+
+def _not_begun(requests: list[FileRequest]) -> Interrupted | None:
+    names = ", ".join(request.domain for request in requests)
+    return Interrupted(f"interrupted; not begun: {names}") if names else None
 
 
 def _all_planned(reports: list[DomainReport]) -> tuple[DomainReport, ...]:

@@ -16,9 +16,9 @@ def newest_load(cursor: Cursor, *, domain: str, period: Period) -> int | None:
     return int(row[0]) if row and row[0] is not None else None
 
 
-def succeeded_hooks(cursor: Cursor, *, load_id: int) -> set[str]:
-    """The names of the hooks that have succeeded after the load."""
-    cursor.execute(query("hook_runs", "succeeded"), {"load_id": load_id})
+def finished_hooks(cursor: Cursor, *, load_id: int) -> set[str]:
+    """The names of the hooks that ended well after the load, the last time each ran; those with nothing to do too."""
+    cursor.execute(query("hook_runs", "finished"), {"load_id": load_id})
     return {str(row[0]) for row in cursor.fetchall()}
 
 
@@ -31,7 +31,7 @@ def record_hook_run(cursor: Cursor, run: HookRun, *, period: Period, load_id: in
             "domain": run.domain,
             "period": period.first_day,
             "load_id": load_id,
-            "status": "failed" if run.error else "succeeded",
+            "status": run.status,
             "counts": json.dumps(run.counts, ensure_ascii=False),
             "error": str(run.error) if run.error else None,
             "started_at": started_at,

@@ -10,7 +10,7 @@ from work_data_hub.domain.period import Period
 from work_data_hub.domain.report import HookRun
 from work_data_hub.errors import ConfigError, WorkDataHubError
 from work_data_hub.io.customer_config import load_customer_rules
-from work_data_hub.io.hook_runs import newest_load, record_hook_run, succeeded_hooks
+from work_data_hub.io.hook_runs import finished_hooks, newest_load, record_hook_run
 from work_data_hub.io.postgres import Cursor, connect, transaction, warehouse_errors
 from work_data_hub.io.status_rules_config import load_status_rules
 from work_data_hub.log import get_logger
@@ -75,7 +75,7 @@ def run_post_etl_hooks(
     place: Workplace,
     hooks: Sequence[PostEtlHook] = POST_ETL_HOOKS,
 ) -> tuple[HookRun, ...]:
-    """Run the hooks that follow the newest load of the domain's month, those that have succeeded after it left out.
+    """Run the hooks that follow the newest load of the domain's month, those that need not run again left out.
 
     `console` hears the name of each before it runs. One that fails does not stop those after it.
     """
@@ -91,15 +91,19 @@ def run_post_etl_hooks(
 def due_hooks(
     domain: str, period: Period | None, *, place: Workplace, hooks: Sequence[PostEtlHook] = POST_ETL_HOOKS
 ) -> tuple[PostEtlHook, ...]:
-    """The hooks that the newest load of the domain's month still waits for, in their order."""
+    """The hooks that the newest load of the domain's month still waits for, in their order.
+
+    Each builds on those before it: one that is due makes all after it due again.
+    """
     _refuse_duplicates(hooks)
     following = [hook for hook in hooks if domain in hook.domains and (period or not hook.needs_period)]
     if not following or period is None:
         return ()
     with _ledger(place) as cursor:
         load_id = newest_load(cursor, domain=domain, period=period)
-        done = succeeded_hooks(cursor, load_id=load_id) if load_id else set()
-    return tuple(hook for hook in following if load_id and hook.name not in done)
+        done = finished_hooks(cursor, load_id=load_id) if load_id else set()
+    waiting = [at for at, hook in enumerate(following) if load_id and hook.name not in done]
+    return tuple(following[waiting[0] :]) if waiting else ()
 
 
 def run_hook(hook: PostEtlHook, domain: str, period: Period, *, place: Workplace) -> HookRun:

@@ -201,7 +201,7 @@ def _hooks() -> None:
           domain text not null,
           period date not null,
           load_id bigint not null,
-          status text not null check (status in ('succeeded', 'failed')),
+          status text not null check (status in ('succeeded', 'skipped', 'failed')),
           counts jsonb not null default '{}',
           error text,
           started_at timestamptz not null,

@@ -4,11 +4,12 @@ from ledger.loads
 where domain = %(domain)s
   and period = %(period)s
 
--- succeeded: the hooks that have succeeded after a load
-select distinct hook
+-- finished: the hooks that did not fail the last time they ran after a load
+select hook
 from ledger.hook_runs
 where load_id = %(load_id)s
-  and status = 'succeeded'
+group by hook
+having (array_agg(status order by hook_run_id desc))[1] <> 'failed'
 
 -- record: how a hook ended
 insert into ledger.hook_runs (hook, domain, period, load_id, status, counts, error, started_at)
