@@ -68,6 +68,16 @@ def put_report(warehouse: Connection, table: str, month: str, company: str, *, l
     )
 
 
+def note_load(warehouse: Connection, domain: str, month: str) -> None:
+    """The ledger's line of a load after which no hook ran."""
+    ran(
+        warehouse,
+        "insert into ledger.loads (run_id, domain, period, status, started_at, committed_at, actor)"
+        " values ('test', %s, %s, 'loaded', now(), now(), 'tester')",
+        *(domain, day(month)),
+    )
+
+
 def rows(warehouse: Connection, columns: str, *, table: str = LINES) -> list[tuple[Any, ...]]:
     return asked(warehouse, f"select snapshot_month::text, company_id, {columns} from {table} order by 1, 2, 3")
 
@@ -76,7 +86,7 @@ def everything(warehouse: Connection) -> list[tuple[Any, ...]]:
     """All that the snapshots say and whose rows were written when, transaction ids included."""
     return [
         row
-        for table in (LINES, PLANS, "customer.contract_periods")
+        for table in (LINES, PLANS, "customer.contract_periods", "customer.register_loads")
         for row in asked(warehouse, f"select xmin::text, t.* from {table} as t order by t::text")
     ]
 

@@ -99,6 +99,7 @@ def test_rebuild_gives_what_is_there(autumn: Hub) -> None:
         (("sync", "--period", "202001"), 2, "2020-01"),
         (("snapshot", "--period", "202412"), 2, "wdh customer-mdm sync --period 202412"),
         (("snapshot", "--plot", "chart.pdf"), 2, ".png"),
+        (("snapshot", "--period", "202412", "--rebuild"), 2, "leave out --period, or --rebuild"),
         (("cutover", "--year", "2025", "--yes"), 2, "wdh customer-mdm sync"),
         (("init-year", "--year", "2030", "--yes"), 2, "wdh customer-mdm"),
         (("history", "600000099"), 2, "did you mean '600000001'?"),
@@ -138,6 +139,23 @@ def test_snapshots_follow_a_sync(autumn: Hub) -> None:
     assert counts(planned, LINES) == counts(done, LINES)
     assert counts(done, LINES)["inserted"] == 6
     assert (done["status"], again["status"]) == ("done", "unchanged")
+
+
+@pytest.mark.integration
+def test_a_rebuild_leads_to_a_rebuild_of_the_snapshots(autumn: Hub, warehouse: Connection) -> None:
+    mdm(autumn, "sync")
+    mdm(autumn, "snapshot", "--period", "202410")
+    ran(warehouse, f"update {LINES} set is_new = not is_new where snapshot_month = '2024-10-31'")
+
+    synced = autumn.wdh("customer-mdm", "sync", "--rebuild")
+    planned = autumn.wdh("customer-mdm", "snapshot", "--rebuild", "--dry-run")
+    made = autumn.wdh("customer-mdm", "snapshot", "--rebuild")
+
+    assert synced.stdout.splitlines()[-1] == "next: wdh customer-mdm snapshot --rebuild"
+    assert planned.stdout.splitlines()[-1] == "next: wdh customer-mdm snapshot --rebuild"
+    assert "customer-mdm snapshot 2024-10: done" in made.stdout
+    assert made.stdout.splitlines()[-1] == "next: wdh customer-mdm validate"
+    assert mdm(autumn, "snapshot", "--rebuild")["status"] == "unchanged"
 
 
 @pytest.mark.integration

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from decimal import Decimal
 from graphlib import CycleError
 
@@ -108,6 +109,11 @@ def together(
         (together("aum_balance", Aggregation.SUM, Comparison.LT, Decimal(1)), "BCD"),
         (together("aum_balance", Aggregation.MAX, Comparison.GT, Decimal(9)), "A"),
         (together("aum_balance", Aggregation.MIN, Comparison.LT, Decimal(3)), "ABC"),
+        (together("is_strategic", Aggregation.AVG, Comparison.EQUALS, Decimal("0.5")), "A"),
+        (together("is_existing", Aggregation.AVG, Comparison.GT, Decimal("0.9999")), "BC"),
+        (together("aum_balance", Aggregation.AVG, Comparison.EQUALS, Decimal(6)), "A"),
+        (together("aum_balance", Aggregation.AVG, Comparison.LT, Decimal(1)), "BC"),
+        (together("status_year", Aggregation.AVG, Comparison.GT, Decimal("2023.5")), "AB"),
         (together("contract_status", Aggregation.COUNT, Comparison.EQUALS, 2), "A"),
         (together("contract_status", Aggregation.COUNT, Comparison.EQUALS, 0), "D"),
         (together("status_year", Aggregation.MAX, Comparison.LT, 2024), "C"),
@@ -118,6 +124,26 @@ def test_condition_holds_for(condition: Condition, holds_for: str) -> None:
     held = condition.holds(scene())
     assert held.dtype == bool
     assert "".join(company for company, holds in zip(ALL, held, strict=True) if holds) == holds_for
+
+
+@pytest.mark.parametrize(
+    ("amounts", "mean", "verdicts"),
+    [
+        # A double, or the 64 bits of mean times count, would call each of them equal.
+        ((2**53, 2**53 + 1, 2**53 + 1), Decimal(2**53).scaleb(-4), (False, True, False)),
+        ((10**18 - 1, 10**18, 10**18), Decimal(10**14), (False, False, True)),
+        ((1, 1, 1), Decimal("0.0001"), (True, False, False)),
+        ((10**18,) * 9, Decimal("99999999999999.9999"), (False, True, False)),
+    ],
+)
+def test_a_mean_is_compared_exactly(amounts: tuple[int, ...], mean: Decimal, verdicts: tuple[bool, ...]) -> None:
+    contracts = keyed(*(("A", f"P{at}", "L", amount) for at, amount in enumerate(amounts)), columns=("aum_balance",))
+    given = replace(scene(), contracts=contracts)
+    held = [
+        bool(together("aum_balance", Aggregation.AVG, comparison, mean).holds(given).iloc[0])
+        for comparison in (Comparison.EQUALS, Comparison.GT, Comparison.LT)
+    ]
+    assert tuple(held) == verdicts
 
 
 def test_a_field_without_a_value_compares_with_nothing() -> None:

@@ -21,7 +21,8 @@ Example: wdh customer-mdm sync --period 202412
 SNAPSHOT_HELP = """Make the monthly pictures of customers and plans: status, money, won, lost, new.
 
 Every month from --period on that differs from its contracts, awards and losses is made again, in one
-transaction. --plot FILE draws the customers by status, month by month, as .png or .html.
+transaction; so are earlier ones whose sources changed. --rebuild makes all months again, such as after the
+rules changed. --plot FILE draws the customers by status, month by month, as .png or .html.
 
 Example: wdh customer-mdm snapshot --plot customers.html
 """
@@ -96,6 +97,7 @@ def sync(
 def snapshot(
     period: Period = "",
     dry_run: DryRun = False,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Make every synced month again; takes no period.")] = False,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also draw all stored months, as .png or .html.")
     ] = None,
@@ -105,7 +107,13 @@ def snapshot(
 ) -> int:
     """Make the monthly pictures."""
     code: int = deferred("work_data_hub.cli.customer_mdm_run:run_snapshot")(
-        period=period, dry_run=dry_run, plot=plot, lock_wait_seconds=lock_wait, report=report, debug=debug
+        period=period,
+        dry_run=dry_run,
+        rebuild=rebuild,
+        plot=plot,
+        lock_wait_seconds=lock_wait,
+        report=report,
+        debug=debug,
     )
     return code
 

@@ -55,8 +55,9 @@ def give(done: CustomerReport, asked: Asked, *, place: Workplace, after: str, ch
         print_json(done.as_json() | ({"chart": str(chart)} if chart else {}))
         return
     drawn = [f"  chart    {chart}"] if chart else []
-    first = first_line(place, executed=done.status != "planned")
-    has_next = done.status != "planned" or _changes(done)
+    is_executed = asked.writes and done.status != "planned"
+    first = first_line(place, executed=is_executed)
+    has_next = is_executed or _changes(done)
     print("\n".join([first, *report_lines(done), *drawn, *([f"next: {after}"] if has_next else [])]))
 
 

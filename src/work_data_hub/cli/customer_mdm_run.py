@@ -29,14 +29,22 @@ def run_sync(*, period: str, dry_run: bool, rebuild: bool, lock_wait_seconds: fl
             lock_wait_seconds=lock_wait_seconds,
         )
         again = f"wdh {SYNC}{_period_option(done)}{' --rebuild' if rebuild else ''}"
-        give(done, asked, place=place, after=again if dry_run else f"wdh {SNAPSHOT}{_period_option(done)}")
+        then = f"wdh {SNAPSHOT}{' --rebuild' if rebuild else _period_option(done)}"
+        give(done, asked, place=place, after=again if dry_run else then)
         return 0
 
     return answered(asked, work)
 
 
 def run_snapshot(
-    *, period: str, dry_run: bool, plot: Path | None, lock_wait_seconds: float, report: str, debug: bool
+    *,
+    period: str,
+    dry_run: bool,
+    rebuild: bool,
+    plot: Path | None,
+    lock_wait_seconds: float,
+    report: str,
+    debug: bool,
 ) -> int:
     """Make the monthly snapshots, or show what would change, and draw them; returns the exit code."""
     asked = Asked(command=SNAPSHOT, report=report, period=period or None, writes=not dry_run, debug=debug)
@@ -49,12 +57,14 @@ def run_snapshot(
             place,
             status_rules=load_status_rules(place.config_dir),
             dry_run=dry_run,
+            rebuild=rebuild,
             lock_wait_seconds=lock_wait_seconds,
         )
         if plot:
             draw_snapshots(plot, place)
-        again = f"wdh {SNAPSHOT}{_period_option(done)}"
-        give(done, asked, place=place, after=again if dry_run else f"wdh {VALIDATE}{_year_option(done)}", chart=plot)
+        again = f"wdh {SNAPSHOT}{' --rebuild' if rebuild else _period_option(done)}"
+        then = f"wdh {VALIDATE}{'' if rebuild else _year_option(done)}"
+        give(done, asked, place=place, after=again if dry_run else then, chart=plot)
         return 0
 
     return answered(asked, work)

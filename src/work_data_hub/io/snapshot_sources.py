@@ -12,7 +12,7 @@ from work_data_hub.domain.customers.shapes import CONTRACT_KEY, LINE_KEY, VERSIO
 from work_data_hub.domain.customers.snapshots import Seen
 from work_data_hub.domain.period import Period
 from work_data_hub.io.copying import table_identifier
-from work_data_hub.io.customer_facts import copied
+from work_data_hub.io.customer_facts import copied, copied_amounts
 from work_data_hub.io.postgres import Cursor
 from work_data_hub.io.queries import query
 
@@ -68,10 +68,12 @@ def _versions(cursor: Cursor, *, first: date, last: date) -> pd.DataFrame:
 def _month_facts(cursor: Cursor, month: int) -> pd.DataFrame:
     """What each contract that has facts in the month holds: CONTRACT_KEY and `aum`, in AMOUNT_SCALE.
 
-    Facts that make no contract may be among them; they meet no row of a snapshot.
+    Facts that make no contract may be among them; they meet no row of a snapshot. Raises DataError for
+    amounts that cannot be counted.
     """
     types = {**dict.fromkeys(CONTRACT_KEY, _TEXT), "aum": _WHOLE}
-    return _copied(cursor, "month_facts", types=types, month=month_of(month))
+    statement = sql.SQL(query("snapshots", "month_facts")).format(month=sql.Literal(month_of(month)))
+    return copied_amounts(cursor, statement, types=types, first=month, through=month)
 
 
 def _arrivals(cursor: Cursor, *, first: int, through: int) -> pd.DataFrame:

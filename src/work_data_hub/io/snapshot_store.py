@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from psycopg2 import sql
 
 from work_data_hub.domain.customers.shapes import AMOUNT_SCALE, CONTRACT_KEY, LINE_KEY, month_number, month_of
+from work_data_hub.domain.customers.status_fields import AWARDS, LOSSES
 from work_data_hub.domain.period import Period
 from work_data_hub.io.copying import copy_frame, create_stage, table_identifier
 from work_data_hub.io.customer_facts import copied
@@ -70,6 +71,15 @@ PLANS = SnapshotTable(
     },
 )
 TABLES = (LINES, PLANS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterLoad:
+    """The newest load of a month's awards or losses; `month` is a month number."""
+
+    domain: str
+    month: int
+    load_id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,17 +157,43 @@ def drop_month(cursor: Cursor, table: SnapshotTable, *, month_end: date, write: 
     return int(row[0]) if row else 0
 
 
-def late_award(cursor: Cursor) -> int | None:
-    """The first synced month (its number) that lacks a row of an award whose company and line are known by now."""
-    cursor.execute(query("snapshots", "late_award"))
+def late_award(cursor: Cursor, months: Collection[int]) -> int | None:
+    """The first of the months (numbers) that lacks a row of an award whose company and line are known by now."""
+    cursor.execute(query("snapshots", "late_award"), {"periods": [month_of(month) for month in months]})
     row = cursor.fetchone()
     return month_number(row[0]) if row and row[0] else None
+
+
+def changed_registers(cursor: Cursor) -> tuple[RegisterLoad, ...]:
+    """The loads of awards and losses that the snapshots have not seen, oldest month first."""
+    cursor.execute(query("snapshots", "changed_registers"), {"domains": [AWARDS, LOSSES]})
+    return tuple(
+        RegisterLoad(domain=domain, month=month_number(day), load_id=load_id)
+        for domain, day, load_id in cursor.fetchall()
+    )
+
+
+def note_registers(cursor: Cursor, loads: Collection[RegisterLoad]) -> None:
+    """Note that the snapshots have seen these loads."""
+    if loads:
+        given = {
+            "domains": [load.domain for load in loads],
+            "periods": [month_of(load.month) for load in loads],
+            "loads": [load.load_id for load in loads],
+        }
+        cursor.execute(query("snapshots", "note_registers"), given)
 
 
 def mark_current(cursor: Cursor, months: Collection[int]) -> None:
     """Note that the snapshots of these months are what their sources say."""
     if months:
         cursor.execute(query("snapshots", "mark_current"), {"periods": [month_of(month) for month in months]})
+
+
+def mark_outdated(cursor: Cursor, months: Collection[int]) -> None:
+    """Note that the snapshots of these months have to be made again."""
+    if months:
+        cursor.execute(query("snapshots", "mark_outdated"), {"periods": [month_of(month) for month in months]})
 
 
 def snapshot_companies(cursor: Cursor, month_ends: Collection[date]) -> frozenset[str]:

@@ -35,6 +35,7 @@ from work_data_hub.io.yaml_entries import Entry
 
 _AMOUNT = re.compile(r"-?[0-9]{1,14}(\.[0-9]{1,4})?")
 _ORDERED = (FieldKind.WHOLE, FieldKind.AMOUNT)
+_AVERAGED = (*_ORDERED, FieldKind.FLAG)
 _BOOLEAN = (Aggregation.BOOL_OR, Aggregation.BOOL_AND)
 
 
@@ -168,19 +169,26 @@ def _aggregated_field(entry: Entry, around: Around) -> Condition:
         if kind is not FieldKind.FLAG or given:
             raise entry.wrong("field", f"{aggregation} takes a field that is true or false, and no value", found=name)
         return AggregatedField(field=name, aggregation=aggregation)
-    if aggregation is not Aggregation.COUNT and kind not in _ORDERED:
+    taken = _AVERAGED if aggregation is Aggregation.AVG else _ORDERED
+    if aggregation is not Aggregation.COUNT and kind not in taken:
         raise entry.wrong("field", f"{aggregation} takes a number; this field is {kind}")
     if len(given) != 1:
         raise entry.wrong("aggregation", f"{aggregation} is compared with one of {', '.join(Comparison)}")
-    counted = FieldKind.WHOLE if aggregation is Aggregation.COUNT else kind
-    value = _value(entry, given[0], kind=counted)
+    value = _value(entry, given[0], kind=_compared_as(kind, aggregation))
     return AggregatedField(field=name, aggregation=aggregation, comparison=given[0], value=value)
+
+
+def _compared_as(kind: FieldKind, aggregation: Aggregation) -> FieldKind:
+    """The kind of value that fields taken together are compared with."""
+    if aggregation is Aggregation.COUNT:
+        return FieldKind.WHOLE
+    return FieldKind.MEAN if aggregation is Aggregation.AVG and kind is not FieldKind.AMOUNT else kind
 
 
 def _value(entry: Entry, key: str, *, kind: FieldKind) -> Value:
     """The value of a key, of the kind of its field; amounts are never binary fractions."""
     value = entry.values.get(key)
-    if kind is FieldKind.AMOUNT and type(value) in (int, str) and _AMOUNT.fullmatch(str(value)):
+    if kind in (FieldKind.AMOUNT, FieldKind.MEAN) and type(value) in (int, str) and _AMOUNT.fullmatch(str(value)):
         return Decimal(str(value))
     if (kind is FieldKind.FLAG and type(value) is bool) or (kind is FieldKind.WHOLE and type(value) is int):
         return value

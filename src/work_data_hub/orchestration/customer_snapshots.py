@@ -13,18 +13,25 @@ from work_data_hub.domain.customers.shapes import month_number, month_of
 from work_data_hub.domain.customers.status_rules import StatusRules
 from work_data_hub.domain.period import Period
 from work_data_hub.errors import UsageError
-from work_data_hub.io.contract_store import lock_contracts, periods
+from work_data_hub.io.contract_store import lock_contracts
 from work_data_hub.io.customer_chart import refuse_other_formats, write_chart
 from work_data_hub.io.customer_facts import fact_months
 from work_data_hub.io.customer_master import refresh_master
 from work_data_hub.io.ledger import finish_execution
 from work_data_hub.io.postgres import Connection, Cursor, connect, read_only, transaction, warehouse_errors
 from work_data_hub.io.schema_head import require_head
-from work_data_hub.io.snapshot_store import late_award, mark_current, snapshot_companies, status_counts
+from work_data_hub.io.snapshot_store import TABLES, snapshot_companies, status_counts, stored_months
 from work_data_hub.log import get_logger
 from work_data_hub.orchestration.recorded_runs import recorded
 from work_data_hub.orchestration.requests import Workplace
-from work_data_hub.orchestration.snapshot_months import compared_months, drop_other_months, write_month
+from work_data_hub.orchestration.snapshot_months import (
+    compared_months,
+    drop_other_months,
+    due_months,
+    note_made,
+    synced_months,
+    write_month,
+)
 
 log = get_logger(__name__)
 SNAPSHOT = "customer-mdm snapshot"
@@ -37,13 +44,14 @@ class RefreshedSnapshots:
 
     `tables` counts the rows of each table over all months; `by_month` those of each month, oldest first.
     `companies` are those of the rows that these months have, or would have. `notes` counts the award and loss
-    rows of each year that reached no snapshot, by reason.
+    rows of each year that reached no snapshot, by reason. `warnings` tell of months that nobody asked for.
     """
 
     tables: tuple[TableCounts, ...]
     by_month: Mapping[Period, tuple[TableCounts, ...]] = field(default_factory=dict)
     companies: frozenset[str] = frozenset()
     notes: Mapping[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -80,10 +88,22 @@ def make_snapshots(
     *,
     status_rules: StatusRules,
     dry_run: bool = False,
+    rebuild: bool = False,
     lock_wait_seconds: float = 600,
 ) -> CustomerReport:
-    """As `refresh_monthly_snapshot`, for a person who asks: a period that is not synced raises UsageError."""
-    refresh = _Refresh(period, place, status_rules=status_rules, refuses=True)
+    """As `refresh_monthly_snapshot`, for a person who asks: a period that is not synced raises UsageError.
+
+    `rebuild` makes all synced months again, such as after the rules changed; it goes with no period.
+    """
+    if rebuild and period:
+        raise UsageError(
+            "--rebuild makes all synced months again",
+            operation=SNAPSHOT,
+            input_data=period.yyyymm,
+            rule="a period or --rebuild, not both",
+            hint="leave out --period, or --rebuild",
+        )
+    refresh = _Refresh(period, place, status_rules=status_rules, refuses=True, rebuild=rebuild)
     return refresh.run(dry_run=dry_run, lock_wait_seconds=lock_wait_seconds)
 
 
@@ -92,34 +112,33 @@ def refresh_snapshots(
 ) -> RefreshedSnapshots:
     """Make the synced months from `since` on again, and those whose sources changed, in the caller's transaction.
 
-    Without `since` only those whose sources changed; awards whose company or line is known only by now count as
-    such. Snapshots of months that are not synced any more go. The caller holds the contracts lock where it
-    writes; with `write` false the counts are the same.
+    Without `since` only those whose sources changed: contracts, loads of awards and losses that no refresh has
+    seen, and awards whose company or line is known only by now. Snapshots of months that are not synced any more,
+    or have no facts, go. The caller holds the contracts lock where it writes; with `write` false the counts are
+    the same.
     """
-    marks = periods(cursor)
-    none = max(marks, default=0) + 1
-    first = min(month_number(since.first_day) if since else none, late_award(cursor) or none)
-    months = [month for month in sorted(marks) if month >= first or not marks[month].snapshot_is_current]
+    due = due_months(cursor, since=month_number(since.first_day) if since else None)
     by_month: dict[Period, tuple[TableCounts, ...]] = {}
     notes: dict[int, Mapping[str, int]] = {}
     companies: set[str] = set()
-    for month in compared_months(cursor, months, status_rules=status_rules):
+    for month in compared_months(cursor, due.months, status_rules=status_rules):
         if write:
             write_month(cursor, month)
         by_month[_period(month.number)] = month.tables
         companies |= month.companies
         # The last month of a year that is looked at has seen what the earlier ones have.
         notes[month.number // _MONTHS_A_YEAR] = month.notes
-    dropped = drop_other_months(cursor, {_period(month).last_day for month in marks}, write=write)
+    dropped = drop_other_months(cursor, due.kept, write=write)
     if write:
-        mark_current(cursor, months)
+        note_made(cursor, due)
     done = RefreshedSnapshots(
         tables=_summed([*by_month.values(), dropped]),
         by_month=by_month,
         companies=frozenset(companies),
         notes=sum(map(Counter, notes.values()), Counter()),
+        warnings=due.warnings,
     )
-    log.info("snapshots.refreshed", months=len(months), changes=done.changes, written=write)
+    log.info("snapshots.refreshed", months=len(due.months), changes=done.changes, written=write)
     return done
 
 
@@ -154,9 +173,17 @@ def draw_snapshots(path: Path, place: Workplace) -> None:
 class _Refresh:
     """One run of the command or of a hook."""
 
-    def __init__(self, period: Period | None, place: Workplace, *, status_rules: StatusRules, refuses: bool) -> None:
+    def __init__(
+        self,
+        period: Period | None,
+        place: Workplace,
+        *,
+        status_rules: StatusRules,
+        refuses: bool,
+        rebuild: bool = False,
+    ) -> None:
         self._period, self._place = period, place
-        self._status_rules, self._refuses = status_rules, refuses
+        self._status_rules, self._refuses, self._rebuild = status_rules, refuses, rebuild
         self._execution_id: UUID = uuid4()
 
     def run(self, *, dry_run: bool, lock_wait_seconds: float) -> CustomerReport:
@@ -187,27 +214,30 @@ class _Refresh:
             period=str(since) if since else None,
             status=settled_status(tables, dry_run=not write),
             tables=tables,
-            warnings=warnings,
+            warnings=(*warnings, *done.warnings),
             notes={"months": len(done.by_month), **done.notes},
         )
         return report, done
 
     def _since(self, cursor: Cursor) -> tuple[Period | None, tuple[str, ...]]:
         """The month to begin with, and what there is to say of it."""
-        synced = sorted(periods(cursor))
+        synced = sorted(synced_months(cursor))
+        if self._rebuild and synced:
+            return _period(synced[0]), ()
         if self._period is None and synced:
             newest = _period(synced[-1])
             return newest, (f"no period was given: {newest} is the newest month that is synced",)
         if self._period and month_number(self._period.first_day) in synced:
             return self._period, ()
-        if self._refuses:
+        is_stored = _is_stored(cursor, self._period)
+        if self._refuses and not is_stored:
             raise _not_synced(self._period)
-        return self._period, (_why_none(cursor, self._period),)
+        return self._period, (_why_none(cursor, self._period, since_when="any more" if is_stored else "yet"),)
 
 
 def _companies(cursor: Cursor, done: RefreshedSnapshots) -> frozenset[str]:
     """The companies of all snapshot rows, once what was only planned is written."""
-    kept = {_period(month) for month in periods(cursor)} - set(done.by_month)
+    kept = {_period(month) for month in synced_months(cursor)} - set(done.by_month)
     return done.companies | snapshot_companies(cursor, [period.last_day for period in kept])
 
 
@@ -246,12 +276,18 @@ def _not_synced(period: Period | None) -> UsageError:
     )
 
 
-def _why_none(cursor: Cursor, period: Period | None) -> str:
+def _is_stored(cursor: Cursor, period: Period | None) -> bool:
+    """Whether the month, or any, has a snapshot so far; where its facts are gone it goes."""
+    days = {day for table in TABLES for day in stored_months(cursor, table)}
+    return period.last_day in days if period else bool(days)
+
+
+def _why_none(cursor: Cursor, period: Period | None, *, since_when: str) -> str:
     if period is None:
-        return "no snapshot yet: no month is synced"
+        return f"no snapshot {since_when}: no month that has facts is synced"
     if month_number(period.first_day) in fact_months(cursor):
-        return f"no snapshot of {period} yet: its contracts are not synced"
-    return f"no snapshot of {period} yet: its performance facts are not loaded"
+        return f"no snapshot of {period} {since_when}: its contracts are not synced"
+    return f"no snapshot of {period} {since_when}: its performance facts are not loaded"
 
 
 def _period(month: int) -> Period:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 
 import pandas as pd
 
@@ -27,6 +28,7 @@ from work_data_hub.errors import UsageError
 from work_data_hub.io.contract_store import cut_over_years, periods, read_versions
 from work_data_hub.io.customer_checks import orphans, snapshot_sums, unknown_product_lines
 from work_data_hub.io.customer_facts import fact_loads, fact_months, read_monthly_facts
+from work_data_hub.io.customer_master import refresh_master
 from work_data_hub.io.postgres import Cursor
 from work_data_hub.orchestration.customer_snapshots import snapshot_differences
 
@@ -81,7 +83,9 @@ class _Seen:
         )
 
 
-def judge_year(cursor: Cursor, year: int | None, *, rules: CustomerRules, status_rules: StatusRules) -> YearVerdict:
+def judge_year(
+    cursor: Cursor, year: int | None, *, rules: CustomerRules, status_rules: StatusRules, config_dir: Path
+) -> YearVerdict:
     """The verdict on a year, by default the newest that contracts have; reads only.
 
     Shares, snapshots and their sums are those of the year; contracts are judged over their whole history,
@@ -98,6 +102,7 @@ def judge_year(cursor: Cursor, year: int | None, *, rules: CustomerRules, status
         _snapshots(cursor, seen.months_of(chosen), status_rules),
         sums_check(_sums(seen, chosen), snapshot_sums(cursor, year=chosen)),
         _product_lines(cursor, through=month_of(seen.through)),
+        _master(cursor, config_dir=config_dir),
         synced_check(seen.loads, seen.synced, through=seen.through),
     )
     return YearVerdict(year=chosen, day=step.day, checks=checks)
@@ -112,6 +117,16 @@ def _product_lines(cursor: Cursor, *, through: date) -> YearCheck:
     expected = "every product_line_code of facts and contracts has its row in mapping.产品线"
     findings = unknown_product_lines(cursor, through=through)
     return found_nothing("product_lines_known", expected=expected, findings=findings)
+
+
+def _master(cursor: Cursor, *, config_dir: Path) -> YearCheck:
+    wrong = refresh_master(cursor, config_dir=config_dir, write=False)
+    told = {"other amounts, tier or state": wrong.updated, "nobody knows any more": wrong.deleted}
+    return found_nothing(
+        "master_equals_facts",
+        expected="amounts, tier and state of 客户明细 follow from facts and contracts; derived customers are known",
+        findings=[Finding(text=f"{what}: {rows:,} rows", rows=rows) for what, rows in told.items() if rows],
+    )
 
 
 def _rebuilt(seen: _Seen, rules: CustomerRules) -> YearCheck:

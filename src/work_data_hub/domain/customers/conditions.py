@@ -10,11 +10,13 @@ import pandas as pd
 
 from work_data_hub.domain.customers.shapes import AMOUNT_SCALE
 from work_data_hub.domain.customers.status_fields import (
+    CONTRACT_FIELDS,
     MEASURE,
     PLAN_FACTS,
     SOURCES,
     Aggregation,
     Comparison,
+    FieldKind,
     Granularity,
     TimeScope,
     Value,
@@ -189,8 +191,9 @@ class Negation(Condition):
 class AggregatedField(Condition):
     """A field of the row's contracts taken together holds, or compares with a value.
 
-    BOOL_OR and BOOL_AND stand for themselves, the others are compared. A row without contracts has the sum
-    and the count 0, and nothing else holds of it.
+    BOOL_OR and BOOL_AND stand for themselves, the others are compared; the AVG of a flag is the share of contracts
+    that have it, and its value a Decimal. A row without contracts has the sum and the count 0, and nothing else
+    holds of it.
     """
 
     field: str
@@ -200,9 +203,8 @@ class AggregatedField(Condition):
 
     def holds(self, scene: Scene) -> pd.Series:
         keys = list(scene.granularity.keys)
-        together = _together(scene.contracts, self.field, keys=keys, aggregation=self.aggregation)
-        verdicts = self._verdicts(together)
-        known = together.index.to_frame(index=False)
+        verdicts = self._of_groups(scene.contracts, keys)
+        known = verdicts.index.to_frame(index=False)
         held = is_among(scene.rows, known[verdicts.to_numpy()], keys=keys)
         return held if not self._holds_of_nothing() else held | ~is_among(scene.rows, known, keys=keys)
 
@@ -211,6 +213,13 @@ class AggregatedField(Condition):
         if self.comparison is None or self.value is None:
             return name
         return _said(name, self.comparison, value=self.value)
+
+    def _of_groups(self, contracts: pd.DataFrame, keys: list[str]) -> pd.Series:
+        """Whether it holds of the contracts with the same keys, which are the index."""
+        if self.aggregation is Aggregation.AVG and self.comparison and isinstance(self.value, Decimal):
+            above = _above_mean(contracts, self.field, keys=keys, mean=self.value)
+            return compared(above, self.comparison, value=0)
+        return self._verdicts(_together(contracts, self.field, keys=keys, aggregation=self.aggregation))
 
     def _verdicts(self, together: pd.Series) -> pd.Series:
         if self.comparison is None or self.value is None:
@@ -250,6 +259,16 @@ def _together(contracts: pd.DataFrame, name: str, *, keys: list[str], aggregatio
     named = {Aggregation.BOOL_OR: "any", Aggregation.BOOL_AND: "all"}.get(aggregation, aggregation.value.lower())
     together: pd.Series = contracts.groupby(keys)[name].agg(named)
     return together
+
+
+def _above_mean(contracts: pd.DataFrame, name: str, *, keys: list[str], mean: Decimal) -> pd.Series:
+    """By how much the sum of a field by keys exceeds the one that would give the mean: exact, nothing is divided."""
+    groups = contracts.groupby(keys)[name]
+    # Python's integers: the mean times the count may not fit 64 bits.
+    sums, counts = groups.sum().astype("int64").astype(object), groups.count().astype(object)
+    scale = 1 if CONTRACT_FIELDS[name] is FieldKind.AMOUNT else AMOUNT_SCALE
+    above: pd.Series = sums * scale - counts * int(mean * AMOUNT_SCALE)
+    return above
 
 
 def _said(name: str, comparison: Comparison, *, value: Value) -> str:

@@ -36,6 +36,7 @@ class FieldKind(StrEnum):
     STATUS = f"{NORMAL} or {STOPPED}"
     WHOLE = "a whole number"
     AMOUNT = "an amount in 元: whole, or in quotes with up to four decimals"
+    MEAN = "a number: whole, or in quotes with up to four decimals"
 
 
 class Aggregation(StrEnum):
@@ -47,6 +48,7 @@ class Aggregation(StrEnum):
     COUNT = "COUNT"
     MAX = "MAX"
     MIN = "MIN"
+    AVG = "AVG"
 
 
 class Comparison(StrEnum):

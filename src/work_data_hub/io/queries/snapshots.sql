@@ -94,7 +94,7 @@ select count(*)
 from {table}
 where snapshot_month = %(month_end)s
 
--- drop_month: remove the snapshot of a month that has no facts any more
+-- drop_month: remove the snapshot of a month that is not synced any more, or has no facts
 delete from {table}
 where snapshot_month = %(month_end)s
 
@@ -117,19 +117,46 @@ join customer.客户明细 as customer on customer.company_id = award.company_id
 join mapping.产品线 as line on line.产品线代码 = award.产品线代码
 join customer.contract_periods as synced
   on synced.period between award.上报月份 and (date_trunc('year', award.上报月份) + interval '11 months')::date
-where not exists (
-  select
-  from customer.fct_customer_product_line_monthly as fact
-  where fact.snapshot_month = (synced.period + interval '1 month' - interval '1 day')::date
-    and fact.company_id = award.company_id
-    and fact.product_line_code = award.产品线代码
-)
+where synced.period = any(%(periods)s::date[])
+  and not exists (
+    select
+    from customer.fct_customer_product_line_monthly as fact
+    where fact.snapshot_month = (synced.period + interval '1 month' - interval '1 day')::date
+      and fact.company_id = award.company_id
+      and fact.product_line_code = award.产品线代码
+  )
+
+-- changed_registers: awards and losses, by month, whose newest load the snapshots have not seen
+select newest.domain, newest.period, newest.load_id
+from (
+  select domain, period, max(load_id) as load_id
+  from ledger.loads
+  where domain = any(%(domains)s)
+    and period is not null
+  group by 1, 2
+) as newest
+left join customer.register_loads as seen using (domain, period)
+where seen.load_id is distinct from newest.load_id
+order by 2, 1
+
+-- note_registers: the snapshots have seen these loads
+insert into customer.register_loads (domain, period, load_id)
+select domain, period, load_id
+from unnest(%(domains)s::text[], %(periods)s::date[], %(loads)s::bigint[]) as given (domain, period, load_id)
+on conflict (domain, period) do update
+set load_id = excluded.load_id
 
 -- mark_current: the snapshots of these months are what their sources say
 update customer.contract_periods
 set snapshot_is_current = true
 where period = any(%(periods)s::date[])
   and not snapshot_is_current
+
+-- mark_outdated: the snapshots of these months have to be made again
+update customer.contract_periods
+set snapshot_is_current = false
+where period = any(%(periods)s::date[])
+  and snapshot_is_current
 
 -- snapshot_companies: the companies that the snapshots of some months have
 select distinct company_id
