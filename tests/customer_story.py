@@ -80,7 +80,7 @@ def tell_story(*, months: int = MONTHS, companies: int = COMPANIES, seed: int = 
         holdings = [life[at] for life in lives if life[at] is not None]
         unnamed = Holding(company=None, plan="P0009", line=TRUSTEE, branch="北京", amount=10.5, paid=0.0)
         period = Period.of(_first_day(at))
-        reported = tuple(_reports(chance, companies))
+        reported = tuple(_reports(chance, companies)) if at % 3 == 1 else ()
         told.append(StoryMonth(period=period, holdings=(*_present(holdings), unnamed), reported=reported))
     return tuple(told)
 
@@ -162,9 +162,9 @@ def _spells(chance: random.Random, months: int, *, off: tuple[int, int], share: 
 
 def _reports(chance: random.Random, companies: int) -> Iterator[Reported]:
     """Now and then an award or a loss: of companies that have contracts, and of some that never will."""
-    for domain, likely in (("annual_award", 0.3), ("annual_loss", 0.2)):
+    for domain, likely in (("annual_award", 0.7), ("annual_loss", 0.5)):
         if chance.random() < likely:
-            for _ in range(3):
+            for _ in range(5):
                 number = chance.randrange(companies + 3)
                 plan = chance.choice((f"S{1000 + number}", None))
                 yield Reported(domain=domain, company=str(600000001 + number), plan=plan, line=chance.choice(LINES))

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 from tests.customer_histories import (
+    MONTHS,
     Deed,
     Fact,
     Store,
@@ -91,6 +92,25 @@ def test_months_in_any_order_with_corrections_come_to_what_a_rebuild_gives(
 
 
 @thorough
+@given(st.lists(st.tuples(some_rules(), deeds()), min_size=2, max_size=3))
+def test_whatever_rules_change_between_syncs_nothing_is_downgraded_inside_a_year(
+    stages: list[tuple[CustomerRules, list[Deed]]],
+) -> None:
+    store = Store(rules=stages[0][0])
+    for store.rules, done in stages:
+        for number, facts, is_synced in done:
+            store.put(number, facts)
+            if is_synced:
+                store.sync(number)
+                assert downgrades(store.versions).empty
+
+    store.sync(max(MONTHS))
+    store.thread(None)
+
+    assert_frame_equal(store.versions, expected_versions(store.considered, store.rules, store.turns))
+
+
+@thorough
 @given(some_rules(), deeds(), years, st.data())
 def test_the_same_again_changes_nothing(
     rules: CustomerRules, done: list[Deed], cut_over: set[int], data: st.DataObject
@@ -158,6 +178,12 @@ def test_the_order_of_facts_and_columns_does_not_matter(rules: CustomerRules, fa
     assert_frame_equal(turned, states(frame, timeline, rules=rules))
 
 
+def downgrades(versions: pd.DataFrame) -> pd.DataFrame:
+    """The versions that are not strategic although one before them of the same contract and year is."""
+    upgraded = versions.groupby([*CONTRACT_KEY, "status_year"])["is_strategic"].cummax()
+    return versions[upgraded & ~versions["is_strategic"]]
+
+
 def in_force(versions: pd.DataFrame, day: date) -> list[tuple[str | bool | int, ...]]:
     """Key and attributes of the versions that hold on a day."""
     moment = pd.Timestamp(day)
@@ -197,6 +223,33 @@ def test_the_ratchet_holds_when_another_column_closes_the_version() -> None:
         ("2024-06-30", "2024-07-31", STOPPED, False, True, 2024),
         ("2024-07-31", "open", NORMAL, False, True, 2024),
     ]
+
+
+def test_a_threshold_that_rises_downgrades_nothing_before_the_year_turns() -> None:
+    store = synced(("2024-02", [LARGE]))
+    store.rules = CustomerRules(strategic_threshold=Decimal(11), whitelist_top_n=0)
+    for text, facts in (("2024-03", [LARGE]), ("2024-04", []), ("2024-05", [SILENT]), ("2024-12", [LARGE])):
+        store.put(month(text), facts)
+        store.sync(month(text))
+    store.cut_over(2025)
+
+    assert told(store) == [
+        ("2024-02-29", "2024-04-30", NORMAL, False, True, 2024),
+        ("2024-05-31", "2024-12-31", STOPPED, False, True, 2024),
+        ("2024-12-31", "2025-01-01", NORMAL, False, True, 2024),
+        ("2025-01-01", "open", NORMAL, True, False, 2025),
+    ]
+    store.thread(None)
+    assert not store.versions["is_strategic"].any()
+
+
+def test_what_is_made_anew_is_judged_by_the_rules_as_they_are_now() -> None:
+    store = synced(("2024-01", [PAID]), ("2024-02", [LARGE]))
+    store.rules = CustomerRules(strategic_threshold=Decimal(11), whitelist_top_n=0)
+
+    store.sync(month("2024-02"))
+
+    assert told(store) == [("2024-01-31", "open", NORMAL, False, False, 2024)]
 
 
 def test_the_same_month_synced_twice_with_other_facts_keeps_one_open_version() -> None:

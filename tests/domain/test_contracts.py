@@ -218,13 +218,25 @@ def test_without_facts_there_is_no_state() -> None:
 
 
 @pytest.mark.parametrize(
-    "facts", [[Fact(aum=3 * 10**14)], [Fact(aum=0, paid=-(10**14)), Fact(aum=0, paid=-2 * 10**14, branch="G02")]]
+    ("facts", "field", "value"),
+    [
+        ([Fact(aum=3 * 10**14)], "期末资产规模", "300,000,000,000,000"),
+        (
+            [Fact(aum=0, paid=-(10**14)), Fact(aum=0, paid=-2 * 10**14, branch="G02")],
+            "供款",
+            "-200,000,000,000,000",
+        ),
+    ],
 )
-def test_amounts_that_could_not_be_added_exactly_are_refused(facts: list[Fact]) -> None:
-    with pytest.raises(DataError, match="too large to be added exactly") as refused:
-        seen({month("2024-06"): facts})
+def test_amounts_that_could_not_be_added_exactly_are_refused(facts: list[Fact], field: str, value: str) -> None:
+    with pytest.raises(DataError, match="cannot be added exactly") as refused:
+        seen({month("2024-05"): [Fact(aum=1, company=OTHER)], month("2024-06"): [Fact(aum=1, company=OTHER), *facts]})
 
-    assert refused.value.input_data == "600000001 P0001 PL202"
+    assert refused.value.message.startswith(
+        "business.规模明细 2024-06, company 600000001, plan P0001, product line PL202: "
+    )
+    assert (refused.value.field, refused.value.input_data) == (field, value)
+    assert "230,584,300,921,369 元" in str(refused.value.rule)
 
 
 def test_a_key_with_a_missing_part_is_refused() -> None:

@@ -5,12 +5,14 @@ from datetime import date
 
 import pandas as pd
 import psycopg2
+import pyarrow as pa
 import pytest
+from psycopg2 import sql
 from tests.contract_facts import LINE, PLAN, Fact, asked, contracts, put_month, ran
 
 from work_data_hub.domain.customers.history import HistoryChanges
 from work_data_hub.domain.customers.shapes import MONTHLY_FACTS, NORMAL, OPEN_END, STOPPED, VERSIONS, month_number
-from work_data_hub.errors import LoadLocked
+from work_data_hub.errors import DataError, LoadLocked
 from work_data_hub.io.contract_store import (
     PeriodMark,
     add_product_lines,
@@ -20,9 +22,17 @@ from work_data_hub.io.contract_store import (
     missing_product_lines,
     periods,
     read_versions,
+    record_cut_over,
     write_periods,
 )
-from work_data_hub.io.customer_facts import fact_loads, fact_months, late_month, read_monthly_facts, uncounted_rows
+from work_data_hub.io.customer_facts import (
+    copied_amounts,
+    fact_loads,
+    fact_months,
+    late_month,
+    read_monthly_facts,
+    uncounted_rows,
+)
 from work_data_hub.io.postgres import Connection, connect, transaction
 
 pytestmark = pytest.mark.integration
@@ -153,9 +163,10 @@ def test_a_month_that_is_noted_again_has_no_current_snapshot(warehouse: Connecti
 
 
 def test_years_that_were_cut_over_are_known(warehouse: Connection) -> None:
-    ran(warehouse, "insert into customer.contract_years (status_year, actor) values (2025, 'tester')")
-    with transaction(warehouse):
-        assert cut_over_years(warehouse.cursor()) == {2025}
+    with transaction(warehouse), warehouse.cursor() as cursor:
+        record_cut_over(cursor, 2025, actor="tester")
+        assert cut_over_years(cursor) == {2025}
+    assert asked(warehouse, "select actor from customer.contract_years") == [("tester",)]
 
 
 def test_a_missing_product_line_gets_the_business_type_of_its_newest_facts(warehouse: Connection) -> None:
@@ -190,6 +201,58 @@ def test_amounts_that_are_missing_count_as_nothing(warehouse: Connection) -> Non
     with transaction(warehouse):
         found = read_monthly_facts(warehouse.cursor(), first=OCTOBER, through=OCTOBER)
     assert found[["aum", "contributions"]].values.tolist() == [[0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("aum", "paid", "field", "value"),
+    [
+        ("99999999999999.9999", "1", "期末资产规模", "999999999999999.9990"),
+        ("1", "-99999999999999.9999", "供款", "-999999999999999.9990"),
+        ("NaN", "1", "期末资产规模", "NaN"),
+        ("1", "NaN", "供款", "NaN"),
+    ],
+)
+def test_amounts_that_cannot_be_counted_are_refused_by_name(
+    warehouse: Connection, aum: str, paid: str, field: str, value: str
+) -> None:
+    put_month(warehouse, "2024-10", [Fact(company="600000002"), *[Fact(company="600000001", aum=aum, paid=paid)] * 10])
+    with transaction(warehouse), warehouse.cursor() as cursor:
+        with pytest.raises(DataError) as refused:
+            read_monthly_facts(cursor, first=OCTOBER - 12, through=NOVEMBER)
+        assert fact_months(cursor) == (OCTOBER,)
+    assert refused.value.message.startswith(
+        "business.规模明细 2024-10, company 600000001, plan P0001, product line PL202: "
+    )
+    assert (refused.value.field, refused.value.input_data) == (field, value)
+    assert refused.value.rule
+    assert refused.value.hint
+
+
+def test_branches_that_only_together_cannot_be_counted_are_found(warehouse: Connection) -> None:
+    """For those who add the branches up on the server."""
+    halves = [Fact(company="600000001", aum="99999999999999.9999", branch=f"G{branch:02d}") for branch in range(10)]
+    put_month(warehouse, "2024-10", halves)
+    whole = sql.SQL("copy (select (sum(期末资产规模) * 10000)::bigint from business.规模明细) to stdout (format csv)")
+    with transaction(warehouse), pytest.raises(DataError, match="company 600000001, plan P0001"):
+        copied_amounts(warehouse.cursor(), whole, types={"aum": pa.int64()}, first=OCTOBER, through=OCTOBER)
+
+
+def test_a_failure_that_no_amount_explains_stays_what_it_is(warehouse: Connection) -> None:
+    statement = sql.SQL("copy (select 'NaN'::numeric::bigint) to stdout (format csv)")
+    with transaction(warehouse), pytest.raises(psycopg2.errors.FeatureNotSupported):
+        copied_amounts(warehouse.cursor(), statement, types={"aum": pa.int64()}, first=OCTOBER, through=OCTOBER)
+
+
+@pytest.mark.parametrize("moved", ["2024-10-15", "2024-11-30", "infinity"])
+def test_facts_in_the_middle_of_a_month_are_refused_by_name(warehouse: Connection, moved: str) -> None:
+    put_month(warehouse, "2024-10", [Fact(company="600000001"), Fact(company="600000002", plan="P0002")])
+    ran(warehouse, "update business.规模明细 set 月度 = %s where company_id = '600000002'", moved)
+    with transaction(warehouse), pytest.raises(DataError) as refused:
+        fact_months(warehouse.cursor())
+    assert "company 600000002, plan P0002, product line PL202" in refused.value.message
+    assert (refused.value.field, refused.value.input_data) == ("月度", moved)
+    assert refused.value.rule
+    assert refused.value.hint
 
 
 def test_only_the_months_asked_for_are_read(warehouse: Connection) -> None:

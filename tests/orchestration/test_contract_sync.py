@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from tests.hub import PROJECT
 from work_data_hub.domain.customers.report import CustomerReport, TableCounts
 from work_data_hub.domain.customers.rules import CustomerRules
 from work_data_hub.domain.period import Period
-from work_data_hub.errors import ConfigError, LoadLocked, UsageError, WarehouseError
+from work_data_hub.errors import ConfigError, DataError, LoadLocked, UsageError, WarehouseError
 from work_data_hub.io.contract_store import lock_contracts
 from work_data_hub.io.faults import Faults
 from work_data_hub.io.postgres import Connection, connect, read_only, transaction
@@ -278,6 +279,68 @@ def test_a_month_whose_facts_went_is_forgotten(place: Workplace, warehouse: Conn
     report = sync(place, "2024-11")
     assert [(row[0], *row[3:5]) for row in contracts(warehouse)] == [(A, "2024-08-31", OPEN)]
     assert counts(report, MONTHS) == TableCounts(table=MONTHS, deleted=1, skipped=3)
+
+
+@pytest.mark.parametrize(("month", "rebuild"), [(None, False), (None, True), ("2024-09", False), ("2024-08", True)])
+def test_where_no_facts_are_left_the_contracts_go(
+    place: Workplace, warehouse: Connection, month: str | None, rebuild: bool
+) -> None:
+    put_months(warehouse, ["2024-08", "2024-09"], [Fact(company=A), Fact(company=B, line="PL999")])
+    sync(place, "2024-09")
+    ran(warehouse, "delete from business.规模明细")
+    planned = sync(place, month, rebuild=rebuild, dry_run=True)
+    assert len(contracts(warehouse)) == 2
+    done = sync(place, month, rebuild=rebuild)
+    assert (contracts(warehouse), asked(warehouse, "select * from customer.contract_periods")) == ([], [])
+    assert asked(warehouse, "select count(*) from customer.客户明细") == [(0,)]
+    assert (planned.tables, planned.warnings, done.status) == (done.tables, done.warnings, "done")
+    assert (counts(done).deleted, counts(done, MONTHS).deleted) == (2, 2)
+    assert "no synced month has facts any more" in done.warnings[0]
+    with pytest.raises(UsageError, match="no facts of 2024-09"):
+        sync(place, "2024-09")
+
+
+def test_a_noted_month_without_facts_may_be_named(place: Workplace, warehouse: Connection) -> None:
+    put_months(warehouse, ["2024-08", "2024-09"], [Fact(company=A)])
+    sync(place, "2024-09")
+    ran(warehouse, "delete from business.规模明细 where 月度 = '2024-09-01'")
+    report = sync(place, "2024-09")
+    assert [(row[0], *row[3:5]) for row in contracts(warehouse)] == [(A, "2024-08-31", OPEN)]
+    assert (report.status, counts(report, MONTHS).deleted) == ("done", 1)
+    with pytest.raises(UsageError, match="no facts of 2024-09"):
+        sync(place, "2024-09")
+
+
+def test_a_threshold_that_rises_during_a_year_downgrades_nothing(place: Workplace, warehouse: Connection) -> None:
+    put_months(warehouse, ["2024-01", "2024-02"], [Fact(company=A, aum="500000000")])
+    sync(place, "2024-02")
+    put_month(warehouse, "2024-03", [Fact(company=A, aum="500000000")])
+    higher = replace(RULES, strategic_threshold=Decimal(700_000_000))
+    sync(place, "2024-03", rules=higher)
+    assert [(*row[3:5], row[7]) for row in contracts(warehouse)] == [("2024-01-31", OPEN, True)]
+    assert counts(sync(place, "2024-03", rules=higher)).changes == 0
+    sync(place, "2024-03", rules=higher, rebuild=True)
+    assert [(*row[3:5], row[7]) for row in contracts(warehouse)] == [("2024-01-31", OPEN, False)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "field"),
+    [
+        ("update business.规模明细 set 期末资产规模 = 'NaN' where company_id = %s", "期末资产规模"),
+        ("update business.规模明细 set 期末资产规模 = 99999999999999.9999 where company_id = %s", "期末资产规模"),
+        ("update business.规模明细 set 月度 = '2024-10-15' where company_id = %s", "月度"),
+    ],
+)
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_impossible_facts_are_refused_by_name(
+    place: Workplace, warehouse: Connection, statement: str, field: str, dry_run: bool
+) -> None:
+    put_month(warehouse, "2024-10", [Fact(company=A), *[Fact(company=B)] * 10])
+    ran(warehouse, statement, B)
+    with pytest.raises(DataError, match=f"company {B}, plan P0001, product line PL202") as refused:
+        sync(place, "2024-10", dry_run=dry_run)
+    assert (refused.value.field, refused.value.exit_code) == (field, 4)
+    assert contracts(warehouse) == []
 
 
 def test_a_corrected_month_outdates_the_snapshots_from_there_on(place: Workplace, warehouse: Connection) -> None:

@@ -316,6 +316,7 @@ def test_a_sound_year_passes_every_check(place: Workplace, sound: Connection) ->
         "snapshots_equal_history",
         "snapshot_sums",
         "product_lines_known",
+        "master_equals_facts",
         "months_synced",
     ]
     assert contents(sound) == before
@@ -381,6 +382,7 @@ WITHOUT_CUSTOMERS = "".join(
             "insert into business.规模明细 (月度, 计划代码, 产品线代码) values ('2024-01-01', 'P0001', 'PL999')",
             ["product_lines_known"],
         ),
+        (f"update customer.客户明细 set 计划层规模 = 计划层规模 + 1 where {ONE}", ["master_equals_facts"]),
         (
             "insert into ledger.loads (run_id, domain, period, status, started_at, actor)"
             " values ('test', 'annuity_performance', '2024-01-01', 'loaded', now(), 'tester')",
@@ -403,6 +405,7 @@ WITHOUT_CUSTOMERS = "".join(
         "snapshot-gone",
         "amount-changed",
         "product-line",
+        "master",
         "load",
         "month",
     ],
@@ -456,7 +459,11 @@ def test_a_product_line_that_goes_leaves_orphans(place: Workplace, sound: Connec
     ]
     ran(sound, "".join(lines.format(*drop) for drop in drops) + "delete from mapping.产品线 where 产品线代码 = 'PL202'")
 
-    assert failed(validate_year(2024, place, rules=RULES)) == ["no_orphans", "product_lines_known"]
+    assert failed(validate_year(2024, place, rules=RULES)) == [
+        "no_orphans",
+        "product_lines_known",
+        "master_equals_facts",
+    ]
 
 
 def test_a_year_that_was_cut_over_is_judged_on_its_first_day(place: Workplace, warehouse: Connection) -> None:

@@ -8,7 +8,6 @@ import pytest
 from tests.changing_companies import AWARD, PERFORMANCE, Ledger, temporary
 from tests.domain.domain_rows import CONFIG
 
-from work_data_hub.domain.customers.report import CustomerReport
 from work_data_hub.errors import LoadLocked
 from work_data_hub.io.contract_store import lock_contracts
 from work_data_hub.io.customer_config import load_customer_rules
@@ -40,12 +39,13 @@ def short_names(ledger: Ledger) -> list[tuple[Any, ...]]:
     return ledger.run("select company_id, 客户简称 from customer.客户明细 order by 1")
 
 
-def synced(ledger: Ledger, **asked: Any) -> CustomerReport:
+def synced(ledger: Ledger, **asked: Any) -> None:
+    """Sync and picture all months, as their loads would have been followed."""
     place = Workplace(
         data_root=Path(), config_dir=CONFIG, home=Path(), database_url=ledger.url, alias_salt="test", actor="tester"
     )
     sync_contract_status(None, place, rules=load_customer_rules(CONFIG), **asked)
-    return refresh_monthly_snapshot(None, place, status_rules=load_status_rules(CONFIG))
+    refresh_monthly_snapshot(None, place, status_rules=load_status_rules(CONFIG))
 
 
 def contracts(ledger: Ledger) -> list[tuple[Any, ...]]:
@@ -60,11 +60,19 @@ def pictures(ledger: Ledger) -> list[tuple[Any, ...]]:
     return ledger.run(f"select {columns} from customer.fct_customer_product_line_monthly order by 1, 2")
 
 
+def master(ledger: Ledger) -> list[tuple[Any, ...]]:
+    """Every customer, without when it was written."""
+    return ledger.run(
+        "select (to_jsonb(c) - '{id,created_at,updated_at,_derived_at}'::text[])::text from customer.客户明细 as c"
+        " order by 1"
+    )
+
+
 def as_rebuilt(ledger: Ledger) -> bool:
     """Whether contracts, snapshots and customers are what they would be, made from nothing."""
-    seen = contracts(ledger), pictures(ledger), short_names(ledger)
-    done = synced(ledger, rebuild=True)
-    return (contracts(ledger), pictures(ledger), short_names(ledger)) == seen and done.status == "unchanged"
+    seen = contracts(ledger), pictures(ledger), master(ledger)
+    synced(ledger, rebuild=True)
+    return (contracts(ledger), pictures(ledger), master(ledger)) == seen
 
 
 def test_contracts_and_snapshots_follow_the_facts(ledger: Ledger) -> None:
@@ -79,7 +87,7 @@ def test_contracts_and_snapshots_follow_the_facts(ledger: Ledger) -> None:
 
     assert contracts(ledger) == [(A, "S1", "2024-10-31", "9999-12-31")]
     assert pictures(ledger) == [("2024-10-31", A, 5, 1), ("2024-11-30", A, 5, 1)]
-    assert "customer.客户明细" in {table.table for table in (*done.tables, *done.followed)}
+    assert "customer.客户明细" in {table.table for table in done.tables} | {table.table for table in done.followed}
     assert as_rebuilt(ledger)
 
 

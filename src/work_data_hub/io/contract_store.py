@@ -91,6 +91,11 @@ def cut_over_years(cursor: Cursor) -> frozenset[int]:
     return frozenset(int(year) for (year,) in cursor.fetchall())
 
 
+def record_cut_over(cursor: Cursor, year: int, *, actor: str) -> None:
+    """Note that the year is open, since when and by whom."""
+    cursor.execute(query("contracts", "record_cut_over"), {"year": year, "actor": actor})
+
+
 def missing_product_lines(cursor: Cursor, codes: Iterable[str]) -> tuple[str, ...]:
     """Which of the codes `mapping.产品线` lacks, in order."""
     cursor.execute(query("contracts", "missing_product_lines"), {"codes": list(codes)})

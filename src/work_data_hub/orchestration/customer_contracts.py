@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -17,6 +17,7 @@ from work_data_hub.domain.customers.report import (
     PRODUCT_LINES_TABLE,
     CustomerReport,
     TableCounts,
+    one_line_a_table,
     settled_status,
 )
 from work_data_hub.domain.customers.rules import CustomerRules
@@ -28,6 +29,7 @@ from work_data_hub.io.contract_store import (
     apply_changes,
     lock_contracts,
     missing_product_lines,
+    periods,
     read_versions,
     write_periods,
 )
@@ -88,9 +90,11 @@ def sync_contract_status(
 ) -> CustomerReport:
     """Thread the contracts anew from a month on, from every other month that changed, or (`rebuild`) from the first.
 
-    Without a period the newest month that has facts is taken. A dry run reads only and tells the same counts.
-    The same facts again write nothing. Raises UsageError without a database or without facts of the period,
-    ConfigError where a year of a what-if run would be written, and LoadLocked.
+    Without a period the newest month that has facts is taken. A month whose facts went may be named as well,
+    and where no facts are left the contracts go. A dry run reads only and tells the same counts. The same
+    facts again write nothing. Raises UsageError without a database or without facts of the period, DataError
+    for facts that cannot be (see `read_monthly_facts` and `fact_months`), ConfigError where a year of a what-if
+    run would be written, and LoadLocked.
     """
     if place.database_url is None:
         raise UsageError("there is no database to look at", hint="set DATABASE_URL, or run wdh db start")
@@ -177,24 +181,24 @@ class _Sync:
         )
         planned = PlannedMaster() if write else threaded.planned
         master = refresh_master(cursor, config_dir=self._place.config_dir, write=write, planned=planned)
-        tables = _with_master(threaded.tables, master)
-        newest = () if period else (f"no period was given: {chosen} is the newest month that has facts",)
+        tables = one_line_a_table((*threaded.tables, master))
         return CustomerReport(
             command=SYNC,
             period=str(chosen),
             status=settled_status(tables, dry_run=not write),
             tables=tables,
-            warnings=(*newest, *threaded.warnings),
+            warnings=(*_told_of(chosen, period, threaded), *threaded.warnings),
             notes=threaded.notes,
         )
 
 
 def _chosen(cursor: Cursor, period: Period | None) -> Period:
-    """The month asked for, or the newest; it must have facts."""
-    months = fact_months(cursor)
-    if period is None and months:
-        return period_of(months[-1])
-    if period is None or month_number(period.first_day) not in months:
+    """The month asked for, or the newest; it must have facts, or have had them when it was synced."""
+    months, noted = fact_months(cursor), periods(cursor)
+    newest = max(months or noted, default=None)
+    if period is None and newest is not None:
+        return period_of(newest)
+    if period is None or month_number(period.first_day) not in {*months, *noted}:
         raise UsageError(
             f"no facts of {period}" if period else "no month has facts",
             operation=SYNC,
@@ -204,6 +208,13 @@ def _chosen(cursor: Cursor, period: Period | None) -> Period:
             f"{period.yyyymm if period else 'YYYYMM'} --execute",
         )
     return period
+
+
+def _told_of(chosen: Period, asked: Period | None, threaded: ThreadedContracts) -> tuple[str, ...]:
+    """How the month was chosen, and what became of contracts where no facts are left."""
+    if threaded.through is None:
+        return ("no synced month has facts any more: nothing tells of a contract, and all of them go",)
+    return () if asked else (f"no period was given: {chosen} is the newest month that has facts",)
 
 
 def _wanted(cursor: Cursor, sight: Sight, stored: pd.DataFrame, *, rules: CustomerRules, whole: bool) -> pd.DataFrame:
@@ -259,12 +270,6 @@ def _companies(changes: HistoryChanges) -> list[str]:
 
 def _codes(changes: HistoryChanges) -> list[str]:
     return sorted(changes.inserted["product_line_code"].unique().tolist())
-
-
-def _with_master(tables: tuple[TableCounts, ...], master: TableCounts) -> tuple[TableCounts, ...]:
-    """One line a table: customers that were added stand with what the master's recomputation did."""
-    *others, added = tables
-    return (*others, replace(master, inserted=master.inserted + added.inserted))
 
 
 def _refuse_what_if(rules: CustomerRules, *, write: bool) -> None:

@@ -6,14 +6,19 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from work_data_hub.domain.customers.master import PlannedMaster
-from work_data_hub.domain.customers.report import CONTRACTS_TABLE, CustomerReport, TableCounts, settled_status
+from work_data_hub.domain.customers.report import (
+    CONTRACTS_TABLE,
+    CustomerReport,
+    TableCounts,
+    one_line_a_table,
+    settled_status,
+)
 from work_data_hub.domain.customers.rules import CustomerRules
 from work_data_hub.domain.customers.shapes import month_number
 from work_data_hub.domain.customers.year_checks import YearVerdict
 from work_data_hub.domain.period import Period
 from work_data_hub.errors import UsageError
-from work_data_hub.io.contract_store import cut_over_years, lock_contracts, periods
-from work_data_hub.io.contract_years import record_cut_over
+from work_data_hub.io.contract_store import cut_over_years, lock_contracts, periods, record_cut_over
 from work_data_hub.io.customer_checks import see_one_moment
 from work_data_hub.io.customer_facts import fact_months
 from work_data_hub.io.customer_master import refresh_master
@@ -68,7 +73,7 @@ def validate_year(year: int | None, place: Workplace, *, rules: CustomerRules) -
         connection.commit()
         with read_only(connection), connection.cursor() as cursor:
             see_one_moment(cursor)
-            return judge_year(cursor, year, rules=rules, status_rules=status_rules)
+            return judge_year(cursor, year, rules=rules, status_rules=status_rules, config_dir=place.config_dir)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +158,7 @@ class _YearRun(ABC):
     ) -> CustomerReport:
         planned = PlannedMaster() if write else threaded.planned
         master = refresh_master(cursor, config_dir=self._place.config_dir, write=write, planned=planned)
-        tables = _one_line_a_table((*first, *threaded.tables, master))
+        tables = one_line_a_table((*first, *threaded.tables, master))
         return CustomerReport(
             command=self.command,
             period=str(self._year),
@@ -245,22 +250,6 @@ def _rows(report: CustomerReport) -> tuple[int, int, int]:
     contracts = [table for table in report.tables if table.table == CONTRACTS_TABLE]
     changed = sum(table.changes for table in contracts)
     return (changed + sum(table.skipped for table in contracts), changed, 0)
-
-
-def _one_line_a_table(tables: tuple[TableCounts, ...]) -> tuple[TableCounts, ...]:
-    """The counts of a table that was written twice, added up; in the order of first mention."""
-    lines: dict[str, TableCounts] = {}
-    for one in tables:
-        before = lines.get(one.table, TableCounts(table=one.table))
-        lines[one.table] = TableCounts(
-            table=one.table,
-            inserted=before.inserted + one.inserted,
-            closed=before.closed + one.closed,
-            updated=before.updated + one.updated,
-            deleted=before.deleted + one.deleted,
-            skipped=before.skipped + one.skipped,
-        )
-    return tuple(lines.values())
 
 
 def _late_snapshots(threaded: ThreadedContracts) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from work_data_hub.domain.customers.report import TableCounts
+from work_data_hub.domain.customers.report import TableCounts, one_line_a_table
 from work_data_hub.domain.customers.rules import CustomerRules
 from work_data_hub.domain.customers.shapes import month_number, month_of
 from work_data_hub.domain.customers.status_rules import StatusRules
@@ -37,9 +37,10 @@ class Followers:
         lock_contracts(cursor, wait_seconds=wait_seconds)
 
     def follow(self, cursor: Cursor, *, changed: date) -> tuple[TableCounts, ...]:
-        """Make contracts, snapshots and customers anew from the first month that changed; returns what that did.
+        """Make contracts, snapshots and customers anew from the first month that changed.
 
-        Nothing where no month was synced yet: the first sync sees the facts as they are by then.
+        Returns what that did, one entry a table that changed: none where no month was synced yet, since the
+        first sync sees the facts as they are by then.
         """
         since = _first_month(cursor, changed)
         if since is None:
@@ -49,7 +50,8 @@ class Followers:
         )
         refreshed = refresh_snapshots(cursor, since=since, status_rules=self.snapshots, write=True)
         master = refresh_master(cursor, config_dir=self.config_dir, write=True)
-        return _by_table(*threaded.tables, *refreshed.tables, master)
+        tables = one_line_a_table((*threaded.tables, *refreshed.tables, master))
+        return tuple(table for table in tables if table.changes)
 
     def warnings(self, cursor: Cursor, *, changed: date) -> tuple[str, ...]:
         """What a plan has to say: these numbers follow from facts that have not changed yet."""
@@ -65,19 +67,3 @@ def _first_month(cursor: Cursor, changed: date) -> Period | None:
     if not months:
         return None
     return Period.of(month_of(min(max(month_number(changed), min(months)), max(months))))
-
-
-def _by_table(*counted: TableCounts) -> tuple[TableCounts, ...]:
-    """One line a table, those to which nothing happened left out."""
-    found: dict[str, TableCounts] = {}
-    for one in counted:
-        before = found.get(one.table, TableCounts(table=one.table))
-        found[one.table] = replace(
-            before,
-            inserted=before.inserted + one.inserted,
-            closed=before.closed + one.closed,
-            updated=before.updated + one.updated,
-            deleted=before.deleted + one.deleted,
-            skipped=one.skipped,
-        )
-    return tuple(one for one in found.values() if one.changes)

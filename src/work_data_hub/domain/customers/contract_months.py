@@ -1,17 +1,20 @@
 """The facts of each month at the grain of contracts, and which of them make a contract strategic."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 
 from work_data_hub.domain.customers.rules import CustomerRules
-from work_data_hub.domain.customers.shapes import AMOUNT_SCALE
+from work_data_hub.domain.customers.shapes import AMOUNT_SCALE, CONTRACT_KEY, month_of
 from work_data_hub.errors import DataError
 
-# Sums of absolute amounts below this cannot wrap an int64, whatever is added or taken away on the way.
-_COUNTABLE = 2.0**61
+AUM, CONTRIBUTIONS = "期末资产规模", "供款"
+COUNTABLE = 2**61
+"""Sums of absolute amounts (in AMOUNT_SCALE) below this cannot wrap an int64, whatever is added or taken away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,16 +35,14 @@ NO_FACTS = ContractMonth(
 )
 
 
-def by_month(
-    facts: pd.DataFrame, codes: np.ndarray, *, keys: pd.DataFrame, rules: CustomerRules
-) -> dict[int, ContractMonth]:
+def by_month(facts: pd.DataFrame, codes: np.ndarray, *, rules: CustomerRules) -> dict[int, ContractMonth]:
     """Return MONTHLY_FACTS by month number, branches of a contract added up.
 
-    `codes` number the contract of each row, as places in `keys`. Raises DataError for amounts too large to be added.
+    `codes` number the contract of each row. Raises DataError for amounts too large to be added.
     """
     months, aum, paid = (facts[name].to_numpy(dtype="int64") for name in ("month", "aum", "contributions"))
-    _refuse_uncountable(codes, aum, keys=keys)
-    _refuse_uncountable(codes, paid, keys=keys)
+    _refuse_uncountable(facts, "aum", codes=codes, column=AUM)
+    _refuse_uncountable(facts, "contributions", codes=codes, column=CONTRIBUTIONS)
     strategic = _judged_strategic(facts, rules)
     order = np.lexsort((codes, months))
     months, codes = months[order], codes[order]
@@ -98,14 +99,34 @@ def _begin_of_each(*sorted_by: np.ndarray) -> np.ndarray:
     return np.repeat(firsts, np.diff(firsts, append=len(sorted_by[0])))
 
 
-def _refuse_uncountable(codes: np.ndarray, amounts: np.ndarray, *, keys: pd.DataFrame) -> None:
-    sizes = np.bincount(codes, weights=np.abs(amounts.astype("float64")), minlength=len(keys))
-    if not len(sizes) or sizes.max() < _COUNTABLE:
+def _refuse_uncountable(facts: pd.DataFrame, name: str, *, codes: np.ndarray, column: str) -> None:
+    amounts = facts[name].to_numpy(dtype="int64")
+    sizes = np.bincount(codes, weights=np.abs(amounts.astype("float64")))
+    if not len(sizes) or sizes.max() < COUNTABLE:
         return
-    raise DataError(
-        "the amounts of a contract are too large to be added exactly",
-        operation="contracts",
-        input_data=" ".join(keys.iloc[int(sizes.argmax())]),
-        rule=f"less than {int(_COUNTABLE) // AMOUNT_SCALE:,} 元 over all months",
-        hint="correct 期末资产规模 or 供款 of this contract in the workbook and load the month again",
+    theirs = np.where(codes == sizes.argmax(), np.abs(amounts.astype("float64")), -1)
+    largest = facts.iloc[int(theirs.argmax())]
+    raise uncountable(
+        [largest[one] for one in CONTRACT_KEY],
+        month=f"{month_of(int(largest['month'])):%Y-%m}",
+        column=column,
+        value=f"{Decimal(int(largest[name])) / AMOUNT_SCALE:,f}",
     )
+
+
+def uncountable(key: Sequence[str], *, month: str, column: str, value: str) -> DataError:
+    """The refusal of an amount that cannot be added exactly: whose it is, in which month, and what to do."""
+    return DataError(
+        f"{place_of_facts(key, month=month)}: an amount that cannot be added exactly",
+        operation="contracts",
+        field=column,
+        input_data=value,
+        rule=f"Σ {column} of a contract is a number below {COUNTABLE // AMOUNT_SCALE:,} 元 over all months",
+        hint=f"correct {column} of these facts in the workbook and load the month again",
+    )
+
+
+def place_of_facts(key: Sequence[str | None], *, month: str) -> str:
+    """The words that let somebody find facts: table, month, company, plan and product line."""
+    company, plan, line = (one or "none" for one in key)
+    return f"business.规模明细 {month}, company {company}, plan {plan}, product line {line}"

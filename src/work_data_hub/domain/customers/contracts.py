@@ -102,7 +102,7 @@ def states(facts: pd.DataFrame, timeline: Timeline, *, rules: CustomerRules, sin
     begin = date.min if since is None else timeline.first_step(since)
     facts = facts[facts["month"].isin(timeline.months)]
     (codes,), keys = key_codes(facts)
-    walk = _Walk(by_month(facts, codes, keys=keys, rules=rules), contracts=len(keys), rules=rules)
+    walk = _Walk(by_month(facts, codes, rules=rules), contracts=len(keys), rules=rules)
     seen = [walk.see(step) for step in timeline.steps()]
     return _frame([one for one in seen if one.day >= begin], keys)
 

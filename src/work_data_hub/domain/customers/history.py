@@ -48,13 +48,14 @@ def thread(stored: pd.DataFrame, states: pd.DataFrame, *, timeline: Timeline, si
     """Return the whole history, VERSIONS in order of key and valid_from.
 
     What began before `timeline.first_step(since)` stays as stored and goes on where the states allow;
-    everything later follows from the states alone. With None nothing of what is stored stays.
+    everything later follows from the states, but a contract that a version that stays calls strategic is
+    strategic until its status year ends, whatever the rules say by now. With None nothing stored stays.
     """
     begin = np.datetime64(date.min if since is None else timeline.first_step(since), "s")
     stored = _typed(stored)
     stays = stored[(stored["valid_from"] < begin).to_numpy()]
     goes_on = (stays["valid_to"] >= begin).to_numpy()
-    later = states[(states["step"] >= begin).to_numpy()]
+    later = _never_downgraded(states[(states["step"] >= begin).to_numpy()], stays)
     made = _runs(stays[goes_on], later, timeline=timeline, begin=begin)
     return _ordered(pd.concat([stays[~goes_on], made], ignore_index=True))
 
@@ -84,6 +85,20 @@ def explain(versions: pd.DataFrame) -> tuple[Explained, ...]:
     rows = [_named(row) for row in _ordered(_typed(versions)).itertuples(index=False, name=None)]
     neighbours = zip([None, *rows], rows, [*rows[1:], None], strict=False)
     return tuple(_explained(row, before=before, after=after) for before, row, after in neighbours)
+
+
+def _never_downgraded(states: pd.DataFrame, stays: pd.DataFrame) -> pd.DataFrame:
+    """Keep strategic what a version that stays calls so in the same status year: rules may have changed since."""
+    of_these_years = stays["status_year"].isin(states["status_year"].unique())
+    strategic = stays[(stays["is_strategic"] & of_these_years).to_numpy()]
+    (of_versions, of_states), _ = key_codes(strategic, states)
+    held = np.isin(_in_year(of_states, states), _in_year(of_versions, strategic))
+    return states.assign(is_strategic=states["is_strategic"].to_numpy(dtype=bool) | held)
+
+
+def _in_year(contracts: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
+    """One number for contract and status year of each row."""
+    return np.asarray(contracts * 10**4 + rows["status_year"].to_numpy(dtype="int64"))
 
 
 def _runs(going_on: pd.DataFrame, states: pd.DataFrame, *, timeline: Timeline, begin: np.datetime64) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """What a customer command tells of itself: tables and their counts, warnings, and why it failed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -22,6 +22,17 @@ class TableCounts:
     updated: int = 0
     deleted: int = 0
     skipped: int = 0
+
+    def and_then(self, later: "TableCounts") -> "TableCounts":
+        """Both counts of the same table, added up."""
+        return TableCounts(
+            table=self.table,
+            inserted=self.inserted + later.inserted,
+            closed=self.closed + later.closed,
+            updated=self.updated + later.updated,
+            deleted=self.deleted + later.deleted,
+            skipped=self.skipped + later.skipped,
+        )
 
     @property
     def changes(self) -> int:
@@ -75,3 +86,11 @@ def settled_status(tables: tuple[TableCounts, ...], *, dry_run: bool) -> Status:
     if dry_run:
         return "planned"
     return "done" if any(table.changes for table in tables) else "unchanged"
+
+
+def one_line_a_table(tables: Iterable[TableCounts]) -> tuple[TableCounts, ...]:
+    """The counts of a table that was written twice, added up; in the order of first mention."""
+    lines: dict[str, TableCounts] = {}
+    for one in tables:
+        lines[one.table] = lines[one.table].and_then(one) if one.table in lines else one
+    return tuple(lines.values())

@@ -64,6 +64,10 @@ where period >= %(since)s
 select status_year
 from customer.contract_years
 
+-- record_cut_over: note a year that is opened by hand
+insert into customer.contract_years (status_year, actor)
+values (%(year)s, %(actor)s)
+
 -- missing_product_lines: product lines that contracts have and the warehouse does not describe
 select given.code
 from unnest(%(codes)s::text[]) as given (code)

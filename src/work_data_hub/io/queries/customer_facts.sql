@@ -81,3 +81,35 @@ where starts_with(customer.company_id, 'IN')
       and version.valid_from < (fact.月度 + interval '1 month')::date
       and version.valid_to >= (fact.月度 + interval '1 month')::date
   )
+
+-- uncountable: the first contract whose amount in a month, or a branch of it, is no number or too large to be added
+select company_id, 计划代码, 产品线代码, to_char(月度, 'YYYY-MM'), amount.name, amount.held::text
+from (
+  select fact.company_id,
+         fact.计划代码,
+         fact.产品线代码,
+         fact.月度,
+         sum(fact.期末资产规模) as held,
+         sum(fact.供款) as paid
+  from business.规模明细 as fact
+  where fact.月度 between %(first)s and %(through)s
+    and fact.company_id <> ''
+    and fact.计划代码 <> ''
+    and fact.产品线代码 <> ''
+  group by grouping sets (
+    (fact.company_id, fact.计划代码, fact.产品线代码, fact.月度),
+    (fact.company_id, fact.计划代码, fact.产品线代码, fact.月度, fact.机构代码)
+  )
+) as monthly
+cross join lateral (values (%(aum)s, monthly.held), (%(paid)s, monthly.paid)) as amount (name, held)
+where abs(amount.held) >= %(most)s
+order by monthly.月度, 1, 2, 3, 5
+limit 1
+
+-- inside_a_month: the first facts that do not stand on the first day of a month, and how many there are in all
+select fact.company_id, fact.计划代码, fact.产品线代码, to_char(fact.月度, 'YYYY-MM'), fact.月度::text,
+       count(*) over ()
+from business.规模明细 as fact
+where extract(day from fact.月度) is distinct from 1
+order by fact.月度, 1, 2, 3
+limit 1
