@@ -147,10 +147,10 @@ def main() -> None:
 
 
 def _fill(bench: Bench) -> None:
-    """The facts of all months but the newest, which each round adds; awards and losses of all."""
+    """Facts, awards and losses of all months, and of the January behind them."""
     bench.run(CUSTOMERS, contracts=bench.contracts)
     last = month_number(LAST)
-    for number in range(last - bench.months + 1, last + 1):
+    for number in range(last - bench.months + 1, last + 2):
         month = bench.month(number)
         bench.run(FACTS, LOAD, **month)
         bench.run(REPORTS.format("中标客户明细"), REPORTS.format("流失客户明细"), **month)
@@ -193,6 +193,8 @@ def _round(bench: Bench, folder: Path) -> None:
     bench.settle()
     bench.measure(f"first sync, {bench.months} months", sync(newest))
     bench.measure(f"first snapshots, {bench.months} months", snapshot(newest))
+    bench.settle()
+    bench.measure("sync, a January: every contract turns", sync(newest + 1))
 
 
 def _print(bench: Bench) -> None:
