@@ -17,7 +17,13 @@ WorkDataHubError                                                     exit 1
 ├── DirectoryError      the company registry refused                 exit 7
 │   ├── RegistryRefused     the registry does not take the token     exit 7
 │   └── RegistryUnavailable the registry gives no usable answer      exit 7
-└── HookFailed          facts are loaded, a hook is not              exit 8
+├── HookFailed          facts are loaded, a hook is not              exit 8
+└── BatchError          a pipeline run cannot go on                  exit 1
+    ├── InvalidPipeline     a definition breaks a rule               exit 1
+    ├── SourceLost          the source broke off, more may follow    exit 1
+    ├── SinkUnavailable     the target takes nothing for now         exit 1
+    ├── TooManyDeadLetters  more rows are set aside than tolerated   exit 1
+    └── LeaseLost           another runner holds the pipeline        exit 1
 
 An error prints on one line: `[TYPE] file › sheet!cell: message | Domain: … | Row: … |
 Field: … | value … | rule … | hint: …`; parts without a fact are left out.
@@ -325,3 +331,52 @@ class HookFailed(WorkDataHubError):
     """
 
     exit_code = 8
+
+
+class BatchError(WorkDataHubError):
+    """A run of a batch pipeline cannot go on.
+
+    Every batch before it is committed together with its checkpoint, and nothing of the batch that failed is
+    written. The pipeline stands as FAILED; request the run again once what the message names is mended.
+    """
+
+    exit_code = 1
+
+
+class InvalidPipeline(BatchError):
+    """The definition breaks a rule: a target that is not allowed, tasks in a wrong order, a key no query gives.
+
+    Nothing was read or written, and trying again would not help; change the definition.
+    """
+
+
+class SourceLost(BatchError):
+    """The connection to the source broke off while rows were read.
+
+    What was committed stays. The runner connects again and goes on from the checkpoint; it gives up, and the
+    run fails, only when that does not help several times in a row.
+    """
+
+
+class SinkUnavailable(BatchError):
+    """The target takes nothing for now: it is down, too busy, or its table is away.
+
+    The batch is tried again after a wait; nothing of it was written. When it stays so the run fails: see that
+    the target is there, then request the run again.
+    """
+
+
+class TooManyDeadLetters(BatchError):
+    """More rows of a run were set aside than its pipeline tolerates (`dlq_max_rows`, `dlq_max_ratio`).
+
+    The batch in which that showed was not written. Look at the dead letters, correct their source or the query,
+    and request the run again.
+    """
+
+
+class LeaseLost(BatchError):
+    """Another runner holds the pipeline by now, since this one was silent for longer than its lease.
+
+    Nothing of the batch at hand was written, and the other runner goes on from the last one that was. Nothing
+    has to be done; if it happens often, lengthen ETL_LEASE_SECONDS.
+    """

@@ -13,9 +13,26 @@ _KEEP = ("SELECT", "INSERT", "UPDATE")
 _REPLACE = ("SELECT", "INSERT", "DELETE")
 _UPSERT = (*_KEEP, "DELETE")
 
+BATCH_TABLES = (
+    "etl.etl_batches",
+    "etl.etl_dlq",
+    "etl.etl_events",
+    "etl.etl_leases",
+    "etl.etl_pipeline_tasks",
+    "etl.etl_pipelines",
+    "etl.etl_run_requests",
+    "etl.etl_runs",
+    "etl.etl_seen_keys",
+    "etl.etl_state",
+    "etl.etl_workers",
+)
+
 # Each table, and what a load does with it.
 NEEDED: dict[str, tuple[str, ...]] = {
     **{domain.table: _UPSERT if domain.unique_key else _REPLACE for domain in DOMAINS.values()},
+    "analytics.film_dim": _UPSERT,
+    "analytics.film_rating_agg": _UPSERT,
+    "content.film_work": _READ,
     "customer.contract_periods": _UPSERT,
     "customer.contract_years": _ADD,
     "customer.customer_plan_contract": _UPSERT,
@@ -32,6 +49,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "enterprise.identity_decisions": _KEEP,
     "enterprise.refresh_runs": _KEEP,
     "enterprise.registry_searches": _KEEP,
+    **dict.fromkeys(BATCH_TABLES, _UPSERT),
     "ledger.corrections": _KEEP,
     "ledger.hook_runs": _ADD,
     "ledger.loads": _ADD,
@@ -49,9 +67,24 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "public.sample_data": _KEEP,
     "system.sync_state": _KEEP,
     "system.synced_keys": _REPLACE,
+    "ugc.ratings": _READ,
     f"{VERSION_SCHEMA}.{VERSION_TABLE}": _READ,
 }
-SCHEMAS = ("bi", "business", "customer", "enterprise", "ledger", "mapping", "public", "sandbox", "system")
+SCHEMAS = (
+    "analytics",
+    "bi",
+    "business",
+    "content",
+    "customer",
+    "enterprise",
+    "etl",
+    "ledger",
+    "mapping",
+    "public",
+    "sandbox",
+    "system",
+    "ugc",
+)
 _LOAD_IDS = "ledger.loads_load_id_seq"
 
 

@@ -3,7 +3,7 @@
 import os
 import random
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from work_data_hub.errors import ConfigError
 
@@ -32,7 +32,14 @@ CUSTOMER_POINTS = (
     "before_contract_commit",
     "before_snapshot_commit",
 )
-POINTS = (*LOAD_POINTS, *IDENTITY_POINTS, *CUSTOMER_POINTS)
+# A batch passes after_claim, before_copy, inside_copy, before_commit and after_commit as well.
+PIPELINE_POINTS = (
+    "in_heartbeat",
+    "in_recovery",
+    "in_pause",
+    "in_finalise",
+)
+POINTS = (*LOAD_POINTS, *IDENTITY_POINTS, *CUSTOMER_POINTS, *PIPELINE_POINTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +49,7 @@ class Faults:
     point: str = ""
     probability: float = 1.0
     seed: int | None = None
+    chance: random.Random = field(default_factory=random.Random, compare=False, repr=False)
 
     @classmethod
     def parse(cls, text: str | None) -> "Faults":
@@ -57,11 +65,11 @@ class Faults:
             seed = int(numbers[1]) if len(numbers) > 1 else None
         except ValueError as error:
             raise ConfigError("not a number", field="WDH_FAULT", input_data=text, hint=hint) from error
-        return cls(point=point, probability=probability, seed=seed)
+        return cls(point=point, probability=probability, seed=seed, chance=random.Random(seed))
 
     def reach(self, point: str) -> None:
         """Die here, as `kill -9` would, when `point` is the one that was set."""
-        if point == self.point and random.Random(self.seed).random() < self.probability:
+        if point == self.point and self.chance.random() < self.probability:
             os.kill(os.getpid(), signal.SIGKILL)
 
 

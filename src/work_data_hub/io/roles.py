@@ -11,14 +11,15 @@ MIGRATOR, APPLICATION = "wdh_migrator", "wdh_app"
 BATCH_API, BATCH_READER, BATCH_WRITER = "etl_api", "etl_reader", "etl_writer"
 ROLES = (MIGRATOR, APPLICATION, BATCH_API, BATCH_READER, BATCH_WRITER)
 
-_OURS = ("business", "customer", "enterprise", "ledger", "mapping", "system", "etl", "bi", "sandbox")
-_SOURCES = ("business", "customer", "mapping")
+_BATCH = ("etl", "content", "ugc", "analytics")
+_OURS = ("business", "customer", "enterprise", "ledger", "mapping", "system", "bi", "sandbox", *_BATCH)
+_SOURCES = ("business", "customer", "mapping", "content", "ugc")
 _CHANGE = "select, insert, update, delete"
 _GRANTS: dict[str, dict[str, tuple[str, ...]]] = {
     APPLICATION: {_CHANGE: _OURS},
     BATCH_API: {_CHANGE: ("etl",)},
     BATCH_READER: {"select": _SOURCES},
-    BATCH_WRITER: {_CHANGE: ("etl", "sandbox"), "select": ("ledger",)},
+    BATCH_WRITER: {_CHANGE: ("etl", "analytics", "sandbox"), "select": ("ledger",)},
 }
 _PUBLIC_TABLES = ("pipeline_executions", "data_quality_metrics", "sample_data", "wdh_alembic_version")
 
@@ -47,6 +48,7 @@ def make_roles(connection: Connection, *, passwords: Mapping[str, str]) -> list[
                 for schema in _existing(connection, schemas):
                     _grant(connection, privileges, schema, role)
         _grant_public(connection)
+        _grant_batches(connection)
     return states
 
 
@@ -110,6 +112,18 @@ def _grant_public(connection: Connection) -> None:
         words = sql.SQL("select" if table == "wdh_alembic_version" else _CHANGE)
         _run(connection, sql.SQL("grant {} on public.{} to {}"), words, sql.Identifier(table), application)
     _run(connection, sql.SQL("grant pg_read_all_stats to {}"), sql.Identifier(BATCH_READER))
+
+
+def _grant_batches(connection: Connection) -> None:
+    """The reader opens its queries through a function of the schema etl, whose tables it does not see."""
+    if _existing(connection, ("etl",)):
+        _run(connection, sql.SQL("grant usage on schema etl to {}"), sql.Identifier(BATCH_READER))
+    _run(
+        connection,
+        sql.SQL("grant temporary on database {} to {}"),
+        _database(connection),
+        sql.Identifier(BATCH_WRITER),
+    )
 
 
 def _existing(connection: Connection, schemas: tuple[str, ...]) -> list[str]:

@@ -1,0 +1,361 @@
+"""Batch pipelines: their definitions, state and history, a demo source, and the marts they fill."""
+
+from alembic import op
+
+revision = "0011"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+TABLES = (
+    "etl.etl_seen_keys",
+    "etl.etl_dlq",
+    "etl.etl_events",
+    "etl.etl_batches",
+    "etl.etl_run_requests",
+    "etl.etl_runs",
+    "etl.etl_state",
+    "etl.etl_leases",
+    "etl.etl_workers",
+    "etl.etl_pipeline_tasks",
+    "etl.etl_pipelines",
+    "analytics.film_rating_agg",
+    "analytics.film_dim",
+    "ugc.ratings",
+    "content.film_work",
+)
+FUNCTIONS = ("etl.open_query(refcursor, text)", "etl.guard_pipeline()", "etl.tell_of_pipeline()", "etl.keep_event()")
+SCHEMAS = ("etl", "analytics", "ugc", "content")
+
+
+def upgrade() -> None:
+    for schema in SCHEMAS:
+        op.execute(f"create schema {schema}")
+    for create in (_definitions, _moves, _liveness, _runs, _trail, _poison, _source, _marts, _reading):
+        create()
+
+
+def downgrade() -> None:
+    for table in TABLES:
+        op.execute(f"drop table {table}")
+    for function in FUNCTIONS:
+        op.execute(f"drop function {function}")
+    for schema in SCHEMAS:
+        op.execute(f"drop schema {schema}")
+
+
+def _definitions() -> None:
+    op.execute("""
+        create table etl.etl_pipelines (
+          id uuid primary key default gen_random_uuid(),
+          name text not null constraint uq_pipeline_name unique,
+          description text,
+          type text not null default 'SQL' constraint pipeline_type check (type in ('SQL', 'PYTHON', 'ES')),
+          source_query text,
+          python_module text,
+          target_table text not null,
+          mode text not null default 'full' constraint pipeline_mode check (mode in ('full', 'incremental')),
+          incremental_key text,
+          incremental_id_key text,
+          batch_size integer not null default 1000,
+          enabled boolean not null default true,
+          status text not null default 'IDLE' constraint pipeline_status check (
+            status in ('IDLE', 'RUN_REQUESTED', 'RUNNING', 'PAUSE_REQUESTED', 'PAUSED', 'FAILED')
+          ),
+          unique_key text,
+          strategy text not null default 'safe'
+            constraint pipeline_strategy check (strategy in ('safe', 'overlap', 'xmin')),
+          overlap_seconds numeric not null default 60 constraint pipeline_overlap check (overlap_seconds >= 0),
+          null_key text not null default 'dlq'
+            constraint pipeline_null_key check (null_key in ('error', 'dlq', 'first')),
+          deletes text not null default 'ignore'
+            constraint pipeline_deletes check (deletes in ('ignore', 'soft', 'hard')),
+          throttle_ms integer not null default 0 constraint pipeline_throttle check (throttle_ms between 0 and 60000),
+          dlq_max_rows integer not null default 1000 constraint pipeline_dlq_rows check (dlq_max_rows >= 0),
+          dlq_max_ratio numeric not null default 0.1
+            constraint pipeline_dlq_ratio check (dlq_max_ratio between 0 and 1),
+          cron text,
+          requested_at timestamptz,
+          request_key text,
+          request_trigger text,
+          created_at timestamptz not null default now(),
+          updated_at timestamptz not null default now(),
+          constraint pipeline_batch_size check (batch_size > 0)
+        )
+    """)
+    op.execute("create index idx_pipeline_requested on etl.etl_pipelines (requested_at) where status = 'RUN_REQUESTED'")
+    op.execute("""
+        create table etl.etl_pipeline_tasks (
+          id uuid primary key default gen_random_uuid(),
+          pipeline_id uuid not null references etl.etl_pipelines (id) on delete cascade,
+          order_index integer not null,
+          task_type text not null constraint task_type check (task_type in ('SQL', 'PYTHON')),
+          body text not null,
+          source_table text,
+          target_table text,
+          created_at timestamptz not null default now(),
+          updated_at timestamptz not null default now(),
+          constraint uq_task_order unique (pipeline_id, order_index)
+        )
+    """)
+
+
+def _moves() -> None:
+    """The table of moves, in force for everybody who writes: the API, a runner, or a person with psql."""
+    op.execute("""
+        create function etl.guard_pipeline() returns trigger language plpgsql as $$
+        begin
+          if tg_op = 'INSERT' then
+            if new.status not in ('IDLE', 'RUN_REQUESTED', 'PAUSED') then
+              raise exception 'a pipeline cannot begin as %', new.status using errcode = '23514';
+            end if;
+          elsif old.status is distinct from new.status and (old.status, new.status) not in (
+            ('IDLE', 'RUN_REQUESTED'), ('IDLE', 'PAUSED'),
+            ('RUN_REQUESTED', 'RUNNING'), ('RUN_REQUESTED', 'PAUSED'),
+            ('RUNNING', 'IDLE'), ('RUNNING', 'PAUSE_REQUESTED'), ('RUNNING', 'FAILED'), ('RUNNING', 'RUN_REQUESTED'),
+            ('PAUSE_REQUESTED', 'PAUSED'), ('PAUSE_REQUESTED', 'RUNNING'), ('PAUSE_REQUESTED', 'RUN_REQUESTED'),
+            ('PAUSE_REQUESTED', 'FAILED'), ('PAUSE_REQUESTED', 'IDLE'),
+            ('PAUSED', 'RUN_REQUESTED'), ('FAILED', 'RUN_REQUESTED')
+          ) then
+            raise exception 'pipeline % cannot go from % to %', new.name, old.status, new.status
+              using errcode = '23514', constraint = 'pipeline_move';
+          end if;
+          new.updated_at := now();
+          if new.status = 'RUN_REQUESTED' and new.requested_at is null then
+            new.requested_at := now();
+          end if;
+          return new;
+        end
+        $$
+    """)
+    op.execute("""
+        create trigger guard_pipeline before insert or update on etl.etl_pipelines
+        for each row execute function etl.guard_pipeline()
+    """)
+
+
+def _liveness() -> None:
+    # Apart from the pipelines and from each other: a heartbeat never waits for a batch, nor a batch for the API.
+    op.execute("""
+        create table etl.etl_workers (
+          worker_id text primary key,
+          started_at timestamptz not null default now(),
+          heartbeat_at timestamptz not null default now(),
+          host text not null,
+          pid integer not null,
+          version text not null
+        )
+    """)
+    op.execute("""
+        create table etl.etl_leases (
+          pipeline_id uuid primary key references etl.etl_pipelines (id) on delete cascade,
+          owner text,
+          epoch bigint not null default 0,
+          claimed_at timestamptz,
+          recoveries integer not null default 0
+        )
+    """)
+    op.execute("""
+        create table etl.etl_state (
+          pipeline_id uuid primary key references etl.etl_pipelines (id) on delete cascade,
+          last_processed_value text,
+          last_processed_id text,
+          updated_at timestamptz not null default now()
+        )
+    """)
+
+
+def _runs() -> None:
+    op.execute("""
+        create table etl.etl_runs (
+          id uuid primary key default gen_random_uuid(),
+          pipeline_id uuid not null references etl.etl_pipelines (id) on delete cascade,
+          started_at timestamptz not null default clock_timestamp(),
+          finished_at timestamptz,
+          rows_read bigint not null default 0,
+          rows_written bigint not null default 0,
+          rows_inserted bigint not null default 0,
+          rows_updated bigint not null default 0,
+          rows_unchanged bigint not null default 0,
+          rows_rescanned bigint not null default 0,
+          rows_deleted bigint not null default 0,
+          rows_dlq bigint not null default 0,
+          rows_stale bigint not null default 0,
+          status text not null default 'RUNNING'
+            constraint run_status check (status in ('RUNNING', 'SUCCESS', 'FAILED', 'PAUSED')),
+          error_message text constraint run_error_length check (char_length(error_message) <= 2000),
+          attempt integer not null default 1,
+          trigger text,
+          idempotency_key text,
+          worker text,
+          epoch bigint,
+          resumed_from uuid references etl.etl_runs (id) on delete set null,
+          definition jsonb,
+          warnings jsonb not null default '[]',
+          constraint run_is_closed check ((status = 'RUNNING') = (finished_at is null))
+        )
+    """)
+    op.execute("create index idx_run_newest on etl.etl_runs (pipeline_id, started_at desc)")
+    op.execute("create unique index uq_run_alive on etl.etl_runs (pipeline_id) where status = 'RUNNING'")
+    op.execute("create unique index uq_run_key on etl.etl_runs (pipeline_id, idempotency_key)")
+    op.execute("""
+        create table etl.etl_run_requests (
+          pipeline_id uuid not null references etl.etl_pipelines (id) on delete cascade,
+          idempotency_key text not null,
+          requested_at timestamptz not null default now(),
+          primary key (pipeline_id, idempotency_key)
+        )
+    """)
+
+
+def _trail() -> None:
+    op.execute("""
+        create table etl.etl_batches (
+          run_id uuid not null references etl.etl_runs (id) on delete cascade,
+          seq integer not null,
+          cursor_from jsonb,
+          cursor_to jsonb,
+          rows_read bigint not null,
+          rows_written bigint not null,
+          rows_dlq bigint not null default 0,
+          content_hash text,
+          epoch bigint not null,
+          committed_at timestamptz not null default clock_timestamp(),
+          primary key (run_id, seq)
+        )
+    """)
+    op.execute("""
+        create table etl.etl_events (
+          id bigint generated always as identity primary key,
+          pipeline_id uuid not null references etl.etl_pipelines (id) on delete cascade,
+          from_status text,
+          to_status text not null,
+          actor text not null,
+          epoch bigint,
+          reason text,
+          at timestamptz not null default clock_timestamp()
+        )
+    """)
+    op.execute("create index idx_event_pipeline on etl.etl_events (pipeline_id, id)")
+    op.execute("""
+        create function etl.tell_of_pipeline() returns trigger language plpgsql as $$
+        begin
+          insert into etl.etl_events (pipeline_id, from_status, to_status, actor, epoch, reason)
+          values (
+            new.id, case when tg_op = 'UPDATE' then old.status end, new.status,
+            coalesce(nullif(current_setting('etl.actor', true), ''), session_user),
+            (select epoch from etl.etl_leases where pipeline_id = new.id),
+            nullif(current_setting('etl.reason', true), '')
+          );
+          -- Requests wake runners; nothing else is told, least of all batches.
+          if new.status in ('RUN_REQUESTED', 'PAUSE_REQUESTED') then
+            perform pg_notify('etl_pipelines', new.id::text);
+          end if;
+          return null;
+        end
+        $$
+    """)
+    op.execute("""
+        create trigger tell_of_new_pipeline after insert on etl.etl_pipelines
+        for each row execute function etl.tell_of_pipeline()
+    """)
+    op.execute("""
+        create trigger tell_of_pipeline after update on etl.etl_pipelines
+        for each row when (old.status is distinct from new.status) execute function etl.tell_of_pipeline()
+    """)
+    op.execute("""
+        create function etl.keep_event() returns trigger language plpgsql as $$
+        begin
+          raise exception 'events are only ever added' using errcode = '23514';
+        end
+        $$
+    """)
+    op.execute("""
+        create trigger keep_event before update on etl.etl_events
+        for each row execute function etl.keep_event()
+    """)
+
+
+def _poison() -> None:
+    op.execute("""
+        create table etl.etl_dlq (
+          id bigint generated always as identity primary key,
+          pipeline_id uuid not null references etl.etl_pipelines (id) on delete cascade,
+          run_id uuid references etl.etl_runs (id) on delete set null,
+          seq integer,
+          key text,
+          cursor jsonb,
+          payload jsonb not null,
+          fingerprint text not null,
+          sqlstate text,
+          error text not null,
+          attempt integer not null default 1,
+          created_at timestamptz not null default clock_timestamp(),
+          replayed_at timestamptz
+        )
+    """)
+    op.execute("create index idx_dlq_pipeline on etl.etl_dlq (pipeline_id, id)")
+    op.execute("create unique index uq_dlq_row on etl.etl_dlq (pipeline_id, fingerprint) where replayed_at is null")
+    # The keys that a full scan has seen, kept only while deletes are to be found.
+    op.execute("""
+        create table etl.etl_seen_keys (
+          run_id uuid not null references etl.etl_runs (id) on delete cascade,
+          key text not null,
+          primary key (run_id, key)
+        )
+    """)
+
+
+def _source() -> None:
+    op.execute("""
+        create table content.film_work (
+          id uuid primary key,
+          title text not null,
+          rating numeric,
+          updated_at timestamptz default now()
+        )
+    """)
+    op.execute("create index idx_film_work_updated on content.film_work (updated_at, id)")
+    op.execute("""
+        create table ugc.ratings (
+          id bigint generated always as identity primary key,
+          film_id uuid not null,
+          user_id uuid not null,
+          rating numeric not null,
+          created_at timestamptz not null default now()
+        )
+    """)
+    op.execute("create index idx_ratings_film on ugc.ratings (film_id)")
+
+
+def _marts() -> None:
+    op.execute("""
+        create table analytics.film_dim (
+          film_id uuid primary key,
+          title text not null,
+          rating numeric,
+          updated_at timestamptz not null default now(),
+          deleted_at timestamptz
+        )
+    """)
+    op.execute("""
+        create table analytics.film_rating_agg (
+          film_id uuid primary key,
+          avg_rating double precision,
+          rating_count integer,
+          updated_at timestamptz not null default now(),
+          deleted_at timestamptz
+        )
+    """)
+
+
+def _reading() -> None:
+    # A cursor takes one statement: whatever follows a semicolon is refused, not executed.
+    op.execute("""
+        create function etl.open_query(name refcursor, statement text) returns refcursor language plpgsql as $$
+        begin
+          open name no scroll for execute statement;
+          return name;
+        end
+        $$
+    """)

@@ -1,0 +1,80 @@
+"""The kinds of values that settings take: URLs, tokens, counts, seconds, paths."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr
+
+_POSTGRES_SCHEMES = frozenset({"postgres", "postgresql"})
+
+
+def _postgres_url(secret: SecretStr) -> SecretStr:
+    """The URL with the scheme psycopg2 reads; raise ValueError, without the URL, where it is none."""
+    scheme, separator, rest = secret.get_secret_value().partition("://")
+    if not separator or scheme.partition("+")[0].lower() not in _POSTGRES_SCHEMES:
+        raise ValueError("is not a PostgreSQL URL; write postgresql://<user>:<password>@<host>:<port>/<database>")
+    try:
+        _ = urlsplit(f"postgresql://{rest}").port if "," not in rest else None
+    except ValueError:
+        raise ValueError("cannot be read; write @ : / ? # % in its password as %40 %3A %2F %3F %23 %25") from None
+    return SecretStr(f"postgresql://{rest}")
+
+
+def passwords_of(url: str) -> list[str]:
+    parts = urlsplit(url)
+    known = (None, "", parts.username, parts.path.lstrip("/"))  # what is shown anyway is no secret
+    return [found for found in (parts.password, *parse_qs(parts.query).get("password", [])) if found not in known]
+
+
+def _registry_url(url: str) -> str:
+    """The URL without a slash at its end; raise ValueError, without the URL, where it is none to ask at."""
+    text = url.strip().rstrip("/")
+    try:
+        parts = urlsplit(text)
+        is_plain = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_plain = False
+    if not is_plain or not re.fullmatch("[!-~]+", text):
+        raise ValueError("is not the URL of a registry; write https://<registry>")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("must be without user, password, ? and #; the token stands in WDH_EQC_TOKEN")
+    return parts.geturl()
+
+
+def _http_url(url: str) -> str:
+    """The URL without a slash at its end; raise ValueError, without the URL, where it is none."""
+    text = url.strip().rstrip("/")
+    try:
+        parts = urlsplit(text)
+        is_plain = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_plain = False
+    if not is_plain or parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("is not a URL; write https://<host>:9200, user and password stand in variables of their own")
+    return parts.geturl()
+
+
+def _token(secret: SecretStr) -> SecretStr:
+    """The token without blanks around it; raise ValueError, without the token, where it is none."""
+    text = secret.get_secret_value().strip()
+    if not re.fullmatch("[!-~]{8,}", text):
+        raise ValueError("is not a token: it is blank, under 8 characters or holds signs no token has; copy it again")
+    return SecretStr(text)
+
+
+def database_of(url: SecretStr) -> tuple[str, str]:
+    parts = urlsplit(url.get_secret_value())
+    return parts.netloc.rpartition("@")[2].lower(), parts.path
+
+
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
+RegistryUrl = Annotated[str, AfterValidator(_registry_url)]
+Token = Annotated[SecretStr, AfterValidator(_token)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Attempts = Annotated[int, Field(ge=1, le=20)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Rate = Annotated[float, Field(gt=0, le=1_000)]
