@@ -35,7 +35,9 @@ def test_killed_before_the_commit_the_month_is_as_before(hub: Hub, point: str) -
     assert killed.code == -signal.SIGKILL
     assert hub.contents() == before
     assert hub.etl("--execute").code == 0
-    statuses = hub.query("select status from public.pipeline_executions order by started_at")
+    statuses = hub.query(
+        "select status from public.pipeline_executions where pipeline_name not like 'customer-mdm%' order by started_at"
+    )
     assert [status for (status,) in statuses] == (["success"] if point == "after_lock" else ["failed", "success"])
 
 
