@@ -2,8 +2,10 @@
 
 from enum import StrEnum
 
-ATTEMPTS = 3
+LOST_ATTEMPTS = 8
+"""How often a lost connection is made again: a server that restarts is no fault of the batch."""
 _JITTER = 0.1
+_LONGEST_WAIT = 8
 # By the first two characters of the SQLSTATE: the connection, the server's resources, rows, the query itself.
 _TRANSIENT_CLASSES = frozenset({"08", "53", "58"})
 _ROW_CLASSES = frozenset({"22", "23"})
@@ -21,6 +23,7 @@ _TRANSIENT = frozenset(
     }
 )
 # A table that is renamed away for a moment is back at the next try.
+_RAISED = "P0001"  # by a trigger of the target
 _MISSING_TARGET = frozenset({"42P01", "3F000"})
 
 
@@ -38,7 +41,8 @@ def failure_of(sqlstate: str | None, *, is_target: bool) -> Failure:
         return Failure.TRANSIENT
     if is_target and sqlstate in _MISSING_TARGET:
         return Failure.TRANSIENT
-    return Failure.ROW if is_target and sqlstate[:2] in _ROW_CLASSES else Failure.PERMANENT
+    is_row = sqlstate[:2] in _ROW_CLASSES or sqlstate == _RAISED
+    return Failure.ROW if is_target and is_row else Failure.PERMANENT
 
 
 def failure_of_status(status: int | None) -> Failure:
@@ -49,5 +53,13 @@ def failure_of_status(status: int | None) -> Failure:
 
 
 def wait_seconds(attempt: int, *, base_seconds: float, chance: float) -> float:
-    """How long to wait after the attempt (1, 2, …) that failed: doubled each time, a tenth of it by chance (0 to 1)."""
-    return float(base_seconds * 2 ** (attempt - 1) * (1 + _JITTER * chance))
+    """How long to wait after the attempt (1, 2, …) that failed: doubled each time up to eight times the base.
+
+    Up to a tenth is added by `chance` (0 to 1), so that runners do not come back all at once.
+    """
+    return float(base_seconds * min(2 ** (attempt - 1), _LONGEST_WAIT) * (1 + _JITTER * chance))
+
+
+def is_lost(sqlstate: str | None) -> bool:
+    """Whether a PostgreSQL error says that the connection is gone, or the server is."""
+    return sqlstate is None or sqlstate[:2] == "08" or sqlstate[:4] == "57P0"

@@ -2,23 +2,31 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from work_data_hub.domain.batch.targets import INDEX_PREFIX, is_allowed
+from work_data_hub.domain.batch.cron import cron_problem
+from work_data_hub.domain.batch.targets import INDEX_PREFIX, TARGETS, is_allowed
 from work_data_hub.domain.batch.tasks import Task, task_problems
 from work_data_hub.domain.batch.transforms import is_transform
 
 NAME = re.compile(r"[A-Za-z0-9_-]{3,64}")
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 MOST_ROWS_A_BATCH = 50_000
+MOST_THROTTLE_MS = 60_000
+MOST_OVERLAP_SECONDS = 366 * 86_400
 # Functions that reach beyond the rows of a query, whatever role reads.
 _REACHES_OUT = re.compile(
-    r"(?i)\b(set_config|pg_terminate_backend|pg_cancel_backend|pg_reload_conf|pg_read_\w*file|pg_ls_\w+|lo_import|"
-    r"lo_export|dblink\w*|pg_advisory\w*|pg_try_advisory\w*|pg_notify|nextval|setval)\s*\("
+    r"(?i)\b(set_config|pg_terminate_backend|pg_cancel_backend|pg_reload_conf|pg_promote|pg_switch_wal|"
+    r"pg_(?:read|write|stat|file|ls|rotate|logical|drop|create|replication)_\w+|lo_\w+|dblink\w*|"
+    r"pg_(?:try_)?advisory\w*|pg_notify|nextval|setval|(?:query|table|schema|database|cursor)_to_xml\w*)\"?\s*\("
 )
+# A name written in code points could spell any of these.
+_SPELT_IN_CODE = re.compile(r"(?i)u&\s*\"")
+_COMMENT = re.compile(r"/\*.*?\*/|--[^\n]*", re.DOTALL)
+_MOST_INTEGER = 2**31 - 1
 
 
 class PipelineType(StrEnum):
@@ -129,6 +137,7 @@ def problems_of(pipeline: Pipeline) -> tuple[Problem, ...]:
     found = [
         *_name_problems(pipeline),
         *_number_problems(pipeline),
+        *_text_problems(pipeline),
         *_key_problems(pipeline),
         *_query_problems(pipeline),
         *_transform_problems(pipeline),
@@ -150,6 +159,13 @@ def column_problems(pipeline: Pipeline, columns: Sequence[str]) -> tuple[Problem
         for field, name in keys.items()
         if name and name not in columns
     ]
+    target = TARGETS.get(pipeline.target)
+    required = target.required if target and not pipeline.transforms else ()
+    missing += [
+        Problem(field="source_query", message=f"the query lacks {name}, which {pipeline.target} needs")
+        for name in required
+        if name not in columns
+    ]
     twice = sorted({name for name in columns if list(columns).count(name) > 1})
     return (*missing, *(Problem(field="source_query", message=f"the query names {name} twice") for name in twice))
 
@@ -164,7 +180,27 @@ def _number_problems(pipeline: Pipeline) -> list[Problem]:
     found: list[Problem] = []
     if not 1 <= pipeline.batch_size <= MOST_ROWS_A_BATCH:
         found.append(Problem(field="batch_size", message=f"a batch has 1 to {MOST_ROWS_A_BATCH:,} rows"))
+    ranges: dict[str, tuple[int | Decimal, int]] = {
+        "throttle_ms": (pipeline.throttle_ms, MOST_THROTTLE_MS),
+        "overlap_seconds": (pipeline.overlap_seconds, MOST_OVERLAP_SECONDS),
+        "dlq_max_rows": (pipeline.dlq_max_rows, _MOST_INTEGER),
+        "dlq_max_ratio": (pipeline.dlq_max_ratio, 1),
+    }
+    for field, (number, most) in ranges.items():
+        # Not a number compares with nothing.
+        if Decimal(number).is_nan() or not 0 <= number <= most:
+            found.append(Problem(field=field, message=f"{field} is from 0 to {most:,}"))
+    if pipeline.cron is not None and (wrong := cron_problem(pipeline.cron)):
+        found.append(Problem(field="cron", message=wrong))
     return found
+
+
+def _text_problems(pipeline: Pipeline) -> list[Problem]:
+    """A NUL is a letter that PostgreSQL has no place for."""
+    texts = {one.name: getattr(pipeline, one.name) for one in fields(pipeline)}
+    found = [name for name, text in texts.items() if isinstance(text, str) and "\0" in text]
+    found += [f"tasks[{task.order_index}]" for task in pipeline.tasks if "\0" in task.body]
+    return [Problem(field=field, message=f"{field} holds a NUL character") for field in found]
 
 
 def _key_problems(pipeline: Pipeline) -> list[Problem]:
@@ -186,14 +222,20 @@ def _key_problems(pipeline: Pipeline) -> list[Problem]:
         ]
     if pipeline.deletes is not Deletes.IGNORE and pipeline.mode is not Mode.FULL:
         found.append(Problem(field="deletes", message="deletes are found by mode full: it alone sees all rows"))
+    if pipeline.deletes is not Deletes.IGNORE and pipeline.is_index:
+        found.append(Problem(field="deletes", message="deletes are found in tables; an index keeps its documents"))
     return found
 
 
 def _query_problems(pipeline: Pipeline) -> list[Problem]:
     if not pipeline.reader_query:
         return [Problem(field="source_query", message="there is no query to read from")]
-    if match := _REACHES_OUT.search(pipeline.reader_query):
-        return [Problem(field="source_query", message=f"{match[1]} is not allowed in a source query")]
+    # As it stands and without comments: one could hide a name from the other.
+    for text in (pipeline.reader_query, _COMMENT.sub(" ", pipeline.reader_query)):
+        if match := _REACHES_OUT.search(text):
+            return [Problem(field="source_query", message=f"{match[1]} is not allowed in a source query")]
+    if _SPELT_IN_CODE.search(pipeline.reader_query):
+        return [Problem(field="source_query", message='names in code points (U&"…") are not allowed in a source query')]
     return []
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -91,7 +92,8 @@ class Written:
 class Claim:
     """A run that a runner holds: what is run, who holds it, and where the run before it stopped.
 
-    `epoch` is the fencing token: whoever claims later has a higher one, and every batch checks it.
+    `epoch` is the fencing token: whoever claims later has a higher one, and every batch checks it. `claimed_at`
+    is the database's clock, aware.
     """
 
     run_id: UUID
@@ -99,6 +101,7 @@ class Claim:
     pipeline: Pipeline
     worker_id: str
     epoch: int
+    claimed_at: datetime
     trigger: str = "api"
     resumed_from: UUID | None = None
     resume_at: Cursor | None = None
