@@ -1,0 +1,118 @@
+"""Rows of a target that its source does not have any more: told by the keys that a whole scan has seen."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import psycopg2
+from psycopg2 import sql
+
+from work_data_hub.domain.batch.failures import Failure, failure_of
+from work_data_hub.domain.batch.pipeline import Deletes
+from work_data_hub.domain.batch.run import Column, Counts, Page
+from work_data_hub.domain.batch.targets import TableTarget
+from work_data_hub.errors import BatchError
+from work_data_hub.io.batch_poison import Halving, Poison
+from work_data_hub.io.batch_stage import StageColumn, stage_for, target_table
+from work_data_hub.io.batch_text import OF_THE_TARGET, lines_of
+from work_data_hub.io.postgres import Cursor, driver_message
+from work_data_hub.io.queries import query
+
+_QUERIES = "batch_table_sink"
+_REMEMBER = sql.SQL("""
+insert into etl.etl_seen_keys (run_id, key)
+select %(run_id)s::uuid, given.key::{own}::{wanted}::text
+from unnest(%(keys)s::text[]) as given (key)
+on conflict do nothing
+""")
+_UNSEEN = sql.SQL("""
+not exists (
+  select from etl.etl_seen_keys as seen where seen.run_id = any(%(runs)s::uuid[]) and seen.key = target.{key}::text
+)
+""")
+_COUNT = sql.SQL("""
+select
+  count(*),
+  count(*) filter (where {unseen}),
+  exists (select from etl.etl_seen_keys where run_id = any(%(runs)s::uuid[]))
+from {table} as target
+where target.deleted_at is null
+""")
+_DELETE = {
+    Deletes.SOFT: sql.SQL("""
+update {table} as target set deleted_at = now(), updated_at = now() where target.deleted_at is null and {unseen}
+"""),
+    Deletes.HARD: sql.SQL("delete from {table} as target where {unseen}"),
+}
+
+
+def remember_keys(cursor: Cursor, run_id: UUID, *, target: TableTarget, page: Page) -> None:
+    """Note that the run has seen the keys of the page's rows, taken by the target or not.
+
+    Part of the batch's transaction. A key that the target could not even hold is not noted.
+    """
+    lines = lines_of(page, columns=(target.key,), required=(target.key,))
+    keys = [key for key in lines.texts(target.key) if key is not None]
+    own = next((column.type for column in page.columns if column.name == target.key), OF_THE_TARGET)
+    given = Column(name=target.key, type=own if page.records is not None else OF_THE_TARGET)
+    key_column = stage_for(cursor, [given], target=target).columns[0]
+    Halving(_Notes(cursor, run_id, key_column).write).write(keys)
+
+
+def delete_unseen(
+    cursor: Cursor, run_id: UUID, target: TableTarget, *, deletes: Deletes, most_share: float = 0.2
+) -> int:
+    """Delete the target's rows whose keys the run, and those that it resumed, have not seen; returns how many.
+
+    Soft marks them with `deleted_at`, hard removes them, and those that were marked before as well. Raises
+    BatchError where the scan saw no row at all, or where more than `most_share` of the living rows would go. To
+    be called once, after the last page of a whole scan; what was seen is forgotten then.
+    """
+    if deletes is Deletes.IGNORE:
+        return 0
+    cursor.execute(query(_QUERIES, "seen_runs"), {"run_id": str(run_id)})
+    found = cursor.fetchone()
+    runs = {"runs": found[0] if found else []}
+    parts = {"table": target_table(target), "unseen": _UNSEEN.format(key=sql.Identifier(target.key))}
+    cursor.execute(_COUNT.format(**parts), runs)
+    living, vanishing, has_seen = cursor.fetchone() or (0, 0, False)
+    _check_share(target, living=living, vanishing=vanishing, most_share=most_share if has_seen else 0)
+    deleted = 0
+    if has_seen:
+        cursor.execute(_DELETE[deletes].format(**parts), runs)
+        deleted = cursor.rowcount
+    cursor.execute(query(_QUERIES, "forget_keys"), runs)
+    return deleted
+
+
+def _check_share(target: TableTarget, *, living: int, vanishing: int, most_share: float) -> None:
+    if not vanishing or vanishing / living <= most_share:
+        return
+    rule = f"at most {most_share:.0%} of a target vanish in one run" if most_share else "no rows seen, none deleted"
+    raise BatchError(
+        f"{vanishing:,} of {living:,} rows of {target.name} would be deleted",
+        field="deletes",
+        input_data=f"{vanishing / living:.0%}",
+        rule=rule,
+        hint="see that the query still gives every row; rows that are really gone have to be deleted by hand",
+    )
+
+
+class _Notes:
+    """Keys on their way into the notes."""
+
+    def __init__(self, cursor: Cursor, run_id: UUID, key: StageColumn) -> None:
+        self._cursor, self._run_id = cursor, run_id
+        self._statement = _REMEMBER.format(own=sql.SQL(key.type), wanted=sql.SQL(key.target_type or "text"))
+
+    def write(self, keys: Sequence[str]) -> Counts:
+        """Note the keys; raises Poison, nothing noted, where one is no key of the target."""
+        self._cursor.execute("savepoint wdh_keys")
+        try:
+            self._cursor.execute(self._statement, {"run_id": str(self._run_id), "keys": list(keys)})
+        except psycopg2.Error as error:
+            if failure_of(error.pgcode, is_target=True) is not Failure.ROW:
+                raise
+            self._cursor.execute("rollback to savepoint wdh_keys; release savepoint wdh_keys")
+            raise Poison(driver_message(error), sqlstate=error.pgcode) from error
+        self._cursor.execute("release savepoint wdh_keys")
+        return Counts()
