@@ -14,6 +14,7 @@ import pytest
 from psycopg2.extensions import parse_dsn
 from pytest_postgresql import factories
 
+from tests import elasticsearch_servers
 from tests.hub import Hub
 from work_data_hub.io.embedded_postgres import EmbeddedPostgres
 from work_data_hub.io.marked_databases import TEST_NAME, mark_as_test, require_test_database
@@ -131,3 +132,6 @@ def hub(warehouse_url: str, tmp_path: Path) -> Hub:
     home = tmp_path / "home"
     home.mkdir()
     return Hub(home=home, data=tmp_path / "data", url=warehouse_url)
+
+
+elasticsearch_url = elasticsearch_servers.elasticsearch_url
