@@ -183,6 +183,14 @@ def test_config_version_changes_with_content_and_name_only(tmp_path: Path) -> No
     assert config_version(tmp_path) != first
 
 
+def test_batch_pipelines_are_no_part_of_what_a_load_depends_on(tmp_path: Path) -> None:
+    first = config_version(tmp_path)
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines" / "films.yml").write_text("name: films", encoding="utf-8")
+
+    assert config_version(tmp_path) == first
+
+
 def test_totals_and_changes_are_held_to_the_usual_shares_unless_a_domain_says_otherwise(tmp_path: Path) -> None:
     usual = sources(tmp_path)["one"]
     own = sources(tmp_path, defaults="{totals_tolerance: 5}", domain=DOMAIN + ", anomaly_share: '0.25'")["one"]
