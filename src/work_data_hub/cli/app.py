@@ -16,6 +16,7 @@ from work_data_hub.cli import (
     domain,
     etl,
     identity,
+    pipelines,
     reference,
     registry,
     rejects,
@@ -51,6 +52,7 @@ app.add_typer(reference.app, name="reference")
 app.add_typer(identity.app, name="identity")
 app.add_typer(registry.app, name="registry")
 app.add_typer(customer_mdm.app, name=CUSTOMER_MDM)
+app.add_typer(pipelines.app, name="pipelines")
 app.add_typer(dagster_commands.app, name="dagster")
 
 INTERRUPTED = Interrupted.exit_code

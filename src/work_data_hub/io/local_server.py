@@ -29,13 +29,13 @@ def local_server(app: ASGIApp, *, host: str, port: int) -> Iterator[str]:
 
     Calls under way when the block ends are broken off. Raises UsageError where nobody may listen there.
     """
-    with closing(_listening(host, port)) as listener:
+    with closing(listening_socket(host, port)) as listener:
         server = _Server(uvicorn.Config(app, **_QUIET))
         thread = Thread(target=server.run_until_told, args=(listener,), name="local server", daemon=True)
         thread.start()
         try:
             server.ready.wait()
-            yield _url(listener)
+            yield url_of(listener)
         finally:
             server.should_exit = server.force_exit = True
             thread.join()
@@ -60,7 +60,8 @@ class _Server(uvicorn.Server):
         self.ready.set()
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A socket that listens there; `port` 0 takes a free one. Raises UsageError where nobody may listen."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family)
@@ -76,6 +77,7 @@ def _listening(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _url(listener: socket.socket) -> str:
+def url_of(listener: socket.socket) -> str:
+    """The base URL of what answers on the socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -21,7 +21,8 @@ _GRANTS: dict[str, dict[str, tuple[str, ...]]] = {
     BATCH_READER: {"select": _SOURCES},
     BATCH_WRITER: {_CHANGE: ("etl", "analytics", "sandbox"), "select": ("ledger",)},
 }
-_PUBLIC_TABLES = ("pipeline_executions", "data_quality_metrics", "sample_data", "wdh_alembic_version")
+_HEAD = "wdh_alembic_version"
+_PUBLIC_TABLES = ("pipeline_executions", "data_quality_metrics", "sample_data", _HEAD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +110,7 @@ def _grant_public(connection: Connection) -> None:
     _run(connection, sql.SQL("grant temporary on database {} to {}"), database, application)
     _run(connection, sql.SQL("grant usage on schema public to {}"), application)
     for table in _existing_public(connection):
-        words = sql.SQL("select" if table == "wdh_alembic_version" else _CHANGE)
+        words = sql.SQL("select" if table == _HEAD else _CHANGE)
         _run(connection, sql.SQL("grant {} on public.{} to {}"), words, sql.Identifier(table), application)
     _run(connection, sql.SQL("grant pg_read_all_stats to {}"), sql.Identifier(BATCH_READER))
 
@@ -118,12 +119,12 @@ def _grant_batches(connection: Connection) -> None:
     """The reader opens its queries through a function of the schema etl, whose tables it does not see."""
     if _existing(connection, ("etl",)):
         _run(connection, sql.SQL("grant usage on schema etl to {}"), sql.Identifier(BATCH_READER))
-    _run(
-        connection,
-        sql.SQL("grant temporary on database {} to {}"),
-        _database(connection),
-        sql.Identifier(BATCH_WRITER),
-    )
+    temporary = sql.SQL("grant temporary on database {} to {}")
+    _run(connection, temporary, _database(connection), sql.Identifier(BATCH_WRITER))
+    if _HEAD in _existing_public(connection):
+        for role in (BATCH_API, BATCH_WRITER):
+            head, to = sql.Identifier("public", _HEAD), sql.Identifier(role)
+            _run(connection, sql.SQL("grant select on {} to {}"), head, to)
 
 
 def _existing(connection: Connection, schemas: tuple[str, ...]) -> list[str]:
