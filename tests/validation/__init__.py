@@ -1,0 +1,1 @@
+"""The validation document, runnable: `python -m tests.validation TARGET`, or `make TARGET`."""
