@@ -102,7 +102,7 @@ def test_twenty_requests_at_once_ask_for_one_run(api: httpx.Client, warehouse: C
 def test_a_key_is_a_short_word(api: httpx.Client, key: str) -> None:
     made = created(api)
 
-    assert api.post(f"{BASE}/{made['id']}/run", headers={"Idempotency-Key": key.encode()}).status_code == 422
+    assert api.post(f"{BASE}/{made['id']}/run", headers={b"Idempotency-Key": key.encode()}).status_code == 422
     assert api.get(f"{BASE}/{made['id']}").json()["status"] == "IDLE"
 
 

@@ -206,4 +206,3 @@ def test_keys_of_transformed_rows_are_noted(warehouse: Connection, run_id: UUID)
         remember_keys(cursor, run_id, target=film_dim(), page=Page(columns=COLUMNS, rows_read=4, rows=rows))
 
     assert {row[0] for row in ask(warehouse, "select key from etl.etl_seen_keys")} == keys(1, 2)
-
