@@ -167,7 +167,7 @@ def test_bodies_that_nobody_means_are_refused(api: httpx.Client, body: bytes) ->
 def test_a_database_that_is_away_is_503() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
-    secret = "canary-of-the-database"
+    secret = "canary-of-the-database"  # pragma: allowlist secret
     with served_api(BatchPlace(database_url=f"postgresql://wdh:{secret}@127.0.0.1:{port}/wdh")) as client:
         answers = [client.get(path) for path in ("/health", BASE, "/metrics")]
         made = client.post(BASE, json=film_pipeline())

@@ -1,6 +1,7 @@
 """Pipelines declared over HTTP: what is taken, what is refused, and in which words."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -215,6 +216,24 @@ def test_a_patch_keeps_every_rule(api: httpx.Client, changes: dict[str, Any], co
     assert refused.status_code == code
     assert said in str(refused.json()["detail"])
     assert api.get(f"{BASE}/{made['id']}").json() == made
+
+
+def test_changes_at_the_same_time_lose_nothing(api: httpx.Client, warehouse: Connection) -> None:
+    path = f"{BASE}/{created(api)['id']}"
+    with warehouse.cursor() as cursor, ThreadPoolExecutor(1) as aside:
+        # Whoever prepares a query of it waits.
+        cursor.execute("lock table content.film_work in access exclusive mode")
+        slow = aside.submit(lambda: api.patch(path, json={"unique_key": "film_id"}))
+        waits: list[Any] = []
+        while not waits:
+            assert not slow.done()
+            cursor.execute("select 1 from pg_locks where not granted")
+            waits = cursor.fetchall()
+        assert api.patch(path, json={"description": "films"}).status_code == 200
+        warehouse.rollback()
+
+    assert slow.result().status_code == 200
+    assert {slow.result().json()[name] for name in ("unique_key", "description")} == {"film_id", "films"}
 
 
 @pytest.mark.parametrize(

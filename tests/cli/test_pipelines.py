@@ -221,7 +221,10 @@ def test_a_wrong_token_is_named_and_not_shown(hub: Hub, api: httpx.Client) -> No
     assert "another-canary-token" not in refused.stderr
 
 
-@pytest.mark.parametrize("url", ["ftp://x", "127.0.0.1:8000", "http://user:canary@host", "http://[::1"])
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://x", "127.0.0.1:8000", "http://user:canary@host", "http://[::1"],  # pragma: allowlist secret
+)
 def test_the_url_of_an_api_is_checked_and_not_shown(hub: Hub, url: str) -> None:
     refused = pipelines(hub, "list", "--api", url)
 
@@ -276,7 +279,8 @@ def test_a_port_in_use_is_exit_2(hub: Hub, api: httpx.Client) -> None:
 
 
 def test_the_api_starts_before_its_database(hub: Hub) -> None:
-    with _serving(hub, DATABASE_URL="postgresql://wdh:secret-canary@127.0.0.1:9/wdh") as (process, url):
+    away = "postgresql://wdh:secret-canary@127.0.0.1:9/wdh"  # pragma: allowlist secret
+    with _serving(hub, DATABASE_URL=away) as (process, url):
         answer = httpx.get(f"{url}/health", trust_env=False)
         process.terminate()
         _, stderr = process.communicate(timeout=30)

@@ -6,7 +6,6 @@ from importlib import import_module
 from typing import Any, TypeVar
 from uuid import UUID
 
-from work_data_hub.domain.batch.cron import cron_problem
 from work_data_hub.domain.batch.pipeline import Mode, Pipeline, Problem, column_problems, problems_of
 from work_data_hub.domain.batch.refusals import NAME_TAKEN, NOT_FOUND, Refusal, Why, busy, refusal_of
 from work_data_hub.domain.batch.run import Cursor as Place
@@ -41,9 +40,8 @@ from work_data_hub.orchestration.batch_shown import Shown, shown_pipeline, shown
 # A query is only prepared to see its columns; whatever takes longer waits for a lock.
 _DESCRIBE_SECONDS = 10.0
 Seen = TypeVar("Seen")
-_MEANING_OF_COLUMNS = frozenset(
-    {"source_query", "tasks", "mode", "incremental_key", "incremental_id_key", "unique_key"}
-)
+_KEYS = ("incremental_key", "incremental_id_key", "unique_key")
+_MEANING_OF_COLUMNS = ("source_query", "tasks", "type", "python_module", "target_table", "mode", *_KEYS)
 
 
 class BatchDesk:
@@ -71,7 +69,7 @@ class BatchDesk:
     def problems(self, definition: Mapping[str, Any]) -> tuple[Problem, ...]:
         """Every rule that a definition's JSON breaks; once there is none, what its query lacks for the reader."""
         pipeline = _pipeline(definition)
-        return _broken_rules(pipeline) or self._problems_of_columns(pipeline)
+        return problems_of(pipeline) or self._problems_of_columns(pipeline)
 
     def create(self, definition: Mapping[str, Any]) -> Shown | Refusal:
         """A new pipeline of a definition's JSON, idle."""
@@ -188,7 +186,7 @@ class BatchDesk:
             return update_pipeline(cursor, seen.id, wanted, actor=self._actor)
 
     def _problems_of_change(self, before: Pipeline, wanted: Pipeline) -> tuple[Problem, ...]:
-        problems = _broken_rules(wanted)
+        problems = problems_of(wanted)
         if problems or all(getattr(before, name) == getattr(wanted, name) for name in _MEANING_OF_COLUMNS):
             return problems
         return self._problems_of_columns(wanted)
@@ -219,11 +217,6 @@ def _pipeline(definition: Mapping[str, Any]) -> Pipeline:
     """The pipeline that is meant; a number counts as it is written, not as what is nearest to it in binary."""
     values = {name: str(value) if isinstance(value, float) else value for name, value in definition.items()}
     return pipeline_of(values, definition.get("tasks", ()))
-
-
-def _broken_rules(pipeline: Pipeline) -> tuple[Problem, ...]:
-    wrong = cron_problem(pipeline.cron) if pipeline.cron is not None else None
-    return (*problems_of(pipeline), *([Problem(field="cron", message=wrong)] if wrong else []))
 
 
 def _merged(pipeline: Pipeline, changes: Mapping[str, Any]) -> Pipeline:
