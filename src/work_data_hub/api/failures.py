@@ -63,13 +63,7 @@ async def _unprocessable(_: Request, error: Exception) -> JSONResponse:
 
 
 def _field_error(entry: dict[str, Any]) -> dict[str, Any]:
-    place = [part if isinstance(part, int) else _sendable(str(part)) for part in entry["loc"]]
-    return {"loc": place, "msg": _sendable(entry["msg"]), "type": entry["type"]}
-
-
-def _sendable(text: str) -> str:
-    # JSON can hold halves of characters, which no encoding can.
-    return text.encode("utf-8", "replace").decode()
+    return {name: entry[name] for name in ("loc", "msg", "type")}
 
 
 async def _database(request: Request, error: Exception) -> JSONResponse:
