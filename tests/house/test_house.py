@@ -129,7 +129,9 @@ def test_a_changed_table_is_told(warehouse: Connection) -> None:
 
 
 @pytest.mark.unit
-@pytest.mark.parametrize("arguments", [["--help"], ["etl", "--help"], ["db", "--help"], ["customer-mdm", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["etl", "--help"], ["db", "--help"], ["customer-mdm", "--help"], ["pipelines", "--help"]]
+)
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     assert _loaded(arguments, Path.cwd()) == []
 
