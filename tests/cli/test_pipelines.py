@@ -5,6 +5,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -349,3 +350,12 @@ def _history(warehouse: Connection) -> None:
         "insert into etl.etl_state (pipeline_id, last_processed_value, last_processed_id)"
         " select id, '2026-11-21T00:00:00Z', '9' from etl.etl_pipelines where name = 'film_inc'",
     )
+
+
+def test_a_folder_that_declares_nothing_is_refused(hub: Hub, tmp_path: Path) -> None:
+    refused = pipelines(hub, "apply", str(tmp_path / "nothing"))
+    (tmp_path / "nothing").mkdir()
+    empty = pipelines(hub, "apply", str(tmp_path / "nothing"))
+
+    assert (refused.code, empty.code) == (2, 2)
+    assert "no pipeline is declared in nothing" in empty.stderr

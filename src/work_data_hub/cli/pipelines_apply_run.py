@@ -12,6 +12,7 @@ from work_data_hub.cli.text_table import table_lines
 from work_data_hub.domain.batch.pipeline import Pipeline
 from work_data_hub.domain.batch.refusals import busy, refusal_of
 from work_data_hub.domain.batch.status import AT_REST, Status
+from work_data_hub.errors import UsageError
 from work_data_hub.io.pipelines_config import read_pipelines
 from work_data_hub.orchestration.batch_shown import Shown, shown_definition
 
@@ -45,6 +46,12 @@ def run_apply(path: Path, *, dry_run: bool, api: str, report: str, debug: bool) 
     """
     refuse_form(report)
     declared = read_pipelines(path)
+    if not declared:
+        raise UsageError(
+            f"no pipeline is declared in {path.name}",
+            input_data=str(path),
+            hint="name a .yml file, or a folder of them",
+        )
     with open_desk(open_door(debug=debug), api=api) as desk:
         steps = [_step(desk, pipeline) for pipeline in declared]
         for step in steps:
