@@ -1,5 +1,7 @@
 """The table sink on a real PostgreSQL: last wins, unchanged rows stay, poison is set aside, values are exact."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -18,7 +20,7 @@ from work_data_hub.errors import InvalidPipeline, TooManyDeadLetters
 from work_data_hub.io.batch_table_sink import TableSink
 from work_data_hub.io.batch_text import record_values
 from work_data_hub.io.faults import Faults
-from work_data_hub.io.postgres import Connection, transaction
+from work_data_hub.io.postgres import Connection, connect, transaction
 
 pytestmark = pytest.mark.integration
 
@@ -178,6 +180,34 @@ def test_the_caller_decides_whether_a_page_stays(warehouse: Connection) -> None:
         warehouse.rollback()
 
     assert titles(warehouse) == []
+
+
+def test_a_key_that_another_session_adds_meanwhile_is_updated(warehouse: Connection, warehouse_url: str) -> None:
+    write(warehouse, page_of(warehouse, films((2, "equal", "1"), (3, "gone", "1"), (4, "old", "1"))))
+    ask(warehouse, "update analytics.film_dim set deleted_at = now() where title = 'gone'")
+    before = ask(warehouse, "select title, updated_at from analytics.film_dim where title = 'equal'")
+    rows = films((1, "ours", "1"), (2, "equal", "1"), (3, "gone", "1"), (4, "new", "1"), (5, "x", None), (5, "y", None))
+    page = page_of(warehouse, rows, rows_rescanned=2)
+    with closing(connect(warehouse_url)) as other, ThreadPoolExecutor(1) as thread:
+        with other.cursor() as cursor:
+            cursor.execute("insert into analytics.film_dim (film_id, title) values (%s, 'theirs')", (key(1),))
+        written = thread.submit(write, warehouse, page)
+        while not is_waiting(other) and not written.done():
+            pass
+        other.commit()
+        counts = written.result().counts
+
+    assert counts == Counts(read=5, written=5, inserted=1, updated=3, unchanged=1, rescanned=1)
+    assert [title for title, _ in titles(warehouse)] == ["equal", "gone", "new", "ours", "y"]
+    assert ask(warehouse, "select title, updated_at from analytics.film_dim where title = 'equal'") == before
+    assert ask(warehouse, "select count(*) from analytics.film_dim where deleted_at is not null") == [(0,)]
+
+
+def is_waiting(connection: Connection) -> bool:
+    """Whether a session waits for the transaction of this one."""
+    with connection.cursor() as cursor:
+        cursor.execute("select count(*) from pg_locks where not granted and locktype = 'transactionid'")
+        return cursor.fetchone() != (0,)
 
 
 # Values

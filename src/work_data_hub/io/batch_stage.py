@@ -66,30 +66,36 @@ class Stage:
         command = sql.SQL("copy {} ({}) from stdin with (format csv, encoding 'UTF8')").format(self.table, names)
         cursor.copy_expert(command, _InTwo(lines, faults), size=_SEND_BYTES)
 
-    def upsert(self) -> sql.Composed:
+    def take_over(self, *, expects_others: bool) -> sql.Composed:
         """The statement that takes the table over into the target.
 
         It gives one row: how many were inserted, how many updated, how many of the first `%(rescanned)s` rows
         changed nothing, and the places (from 0) of the rows without a key. Of rows with one key the last one
-        counts; a row that is equal to the target's is not touched.
+        counts; a row that is equal to the target's is not touched. Where another session adds one of the keys
+        meanwhile it raises UniqueViolation, unless it `expects_others`, which costs more.
         """
-        key = self._value(self.target.key)
         names = [column.name for column in self.columns if column.target_type is not None]
         others = [name for name in names if name != self.target.key]
         values = [sql.SQL("{} as {}").format(self._value(name), sql.Identifier(name)) for name in names]
-        listed = sql.SQL(", ").join(map(sql.Identifier, names))
-        return _UPSERT.format(
+        key = sql.Identifier(self.target.key)
+        touched = _template("touched_among_others" if expects_others else "touched_alone").format(
+            key=key,
+            target=target_table(self.target),
+            names=sql.SQL(", ").join(map(sql.Identifier, names)),
+            touched=_each(others, "{name} = touched.{name}, "),
+            excluded=_each(others, "{name} = excluded.{name}, "),
+            old=_each(others, "target.{name}, "),
+            latest=_each(others, "latest.{name}, "),
+            new=_each(others, "excluded.{name}, "),
+        )
+        return _template("take_over").format(
+            touched=touched,
             stage=self.table,
             place=_PLACE,
             given_key=_stage_column(self._place(self.target.key)),
-            key_value=key,
-            key=sql.Identifier(self.target.key),
+            key_value=self._value(self.target.key),
+            key=key,
             values=sql.SQL(", ").join(values),
-            target=target_table(self.target),
-            names=listed,
-            changes=_each(others, "{name} = excluded.{name}, "),
-            old=_each(others, "target.{name}, "),
-            new=_each(others, "excluded.{name}, "),
         )
 
     def _place(self, name: str) -> int:
@@ -100,35 +106,6 @@ class Stage:
     def _value(self, name: str) -> sql.Composable:
         place = self._place(name)
         return sql.SQL("{}::{}").format(_stage_column(place), sql.SQL(self.columns[place].target_type or "text"))
-
-
-_UPSERT = sql.SQL("""
-with latest as (
-  select distinct on ({key_value}) {values}
-  from {stage}
-  where {given_key} is not null
-  order by {key_value}, {place} desc
-), taken as (
-  insert into {target} as target ({names})
-  select {names} from latest
-  on conflict ({key}) do update set {changes} updated_at = now(), deleted_at = null
-  where row({old} target.deleted_at) is distinct from row({new} null::timestamptz)
-  returning target.{key}, target.xmax = 0 as is_new
-), start as (
-  select min({place}) as first from {stage}
-)
-select
-  (select count(*) from taken where is_new),
-  (select count(*) from taken where not is_new),
-  case when %(rescanned)s > 0 then (
-    select count(*)
-    from {stage}, start
-    where {place} < first + %(rescanned)s
-      and {given_key} is not null
-      and {key_value} not in (select {key} from taken)
-  ) else 0 end,
-  (select array_agg({place} - first order by {place}) from {stage}, start where {given_key} is null)
-""")
 
 
 def stage_for(cursor: Cursor, columns: Sequence[Column], *, target: TableTarget) -> Stage:
@@ -176,6 +153,10 @@ def _stage_column(place: int) -> sql.Identifier:
 
 def _each(names: Sequence[str], form: str) -> sql.Composed:
     return sql.Composed([sql.SQL(form).format(name=sql.Identifier(name)) for name in names])
+
+
+def _template(name: str) -> sql.SQL:
+    return sql.SQL(query("batch_table_sink", name))
 
 
 class _InTwo(io.RawIOBase):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import psycopg2
-from psycopg2 import sql
+from psycopg2 import errors, sql
 
 from work_data_hub.domain.batch.failures import Failure, failure_of
 from work_data_hub.domain.batch.run import Column, Counts, DeadLetter, Page, Written
@@ -43,7 +43,7 @@ class TableSink:
         if not is_transformed:
             _check_columns(target, columns)
         self._target, self._most_dead = target, most_dead
-        self._plans: dict[tuple[Column, ...], tuple[Stage, sql.Composed]] = {}
+        self._stages: dict[tuple[Column, ...], Stage] = {}
 
     def write(self, cursor: Cursor, page: Page, *, faults: Faults = NO_FAULTS) -> Written:
         """Write the page's rows; the rows that the table does not take are left out and told.
@@ -57,22 +57,19 @@ class TableSink:
         if not len(lines):
             return Written(counts=_counts_of(page, Counts(), rows=0, dead=0))
         faults.reach("before_copy")
-        stage, upsert = self._plan(cursor, lines.columns)
+        stage = self._stage(cursor, lines.columns)
         stage.make(cursor)
-        batch = _Batch(
-            cursor=cursor, lines=lines, stage=stage, upsert=upsert, faults=faults, rescanned=_prefix(page, len(lines))
-        )
+        batch = _Batch(cursor=cursor, lines=lines, stage=stage, faults=faults, rescanned=_prefix(page, len(lines)))
         halving = Halving(batch.write, most=self._most_dead)
         counts = halving.write(range(len(lines)))
         refused = {**batch.keyless, **{one.row: one.poison for one in halving.refused}}
         dead = tuple(self._letter(lines, row, refused[row]) for row in sorted(refused))
         return Written(counts=_counts_of(page, counts, rows=len(lines), dead=len(dead)), dead=dead)
 
-    def _plan(self, cursor: Cursor, columns: tuple[Column, ...]) -> tuple[Stage, sql.Composed]:
-        if columns not in self._plans:
-            stage = stage_for(cursor, columns, target=self._target)
-            self._plans[columns] = (stage, stage.upsert())
-        return self._plans[columns]
+    def _stage(self, cursor: Cursor, columns: tuple[Column, ...]) -> Stage:
+        if columns not in self._stages:
+            self._stages[columns] = stage_for(cursor, columns, target=self._target)
+        return self._stages[columns]
 
     def _letter(self, lines: RecordLines | ValueLines, row: int, poison: Poison) -> DeadLetter:
         payload = lines.payload(row)
@@ -89,28 +86,40 @@ class _Batch:
     cursor: Cursor
     lines: RecordLines | ValueLines
     stage: Stage
-    upsert: sql.Composed
     faults: Faults
     rescanned: int
     keyless: dict[int, Poison] = field(default_factory=dict)
 
     def write(self, rows: Sequence[int]) -> Counts:
         """Write some of the rows, which follow each other; raises Poison, nothing written, where one is not taken."""
+        try:
+            return self._try(rows, expects_others=False)
+        except _AnotherWriter:
+            return self._try(rows, expects_others=True)
+
+    def _try(self, rows: Sequence[int], *, expects_others: bool) -> Counts:
         first, end = rows[0], rows[-1] + 1
         lines = self.lines.csv(first, end)
         self.cursor.execute(sql.SQL("delete from {}; {}").format(self.stage.table, _SAVEPOINT))
         try:
             self.stage.fill(self.cursor, lines, faults=self.faults)
-            self.cursor.execute(self.upsert, {"rescanned": min(max(self.rescanned - first, 0), len(rows))})
+            rescanned = min(max(self.rescanned - first, 0), len(rows))
+            self.cursor.execute(self.stage.take_over(expects_others=expects_others), {"rescanned": rescanned})
         except psycopg2.Error as error:
             if failure_of(error.pgcode, is_target=True) is not Failure.ROW:
                 raise
             self.cursor.execute(_TAKE_BACK)
+            if isinstance(error, errors.UniqueViolation) and not expects_others:
+                raise _AnotherWriter from error
             raise Poison(driver_message(error), sqlstate=error.pgcode) from error
         inserted, updated, rescanned, keyless = self.cursor.fetchone() or (0, 0, 0, None)
         self.cursor.execute(_KEEP)
         self.keyless.update({first + place: _keyless(self.stage) for place in keyless or ()})
         return Counts(inserted=inserted, updated=updated, rescanned=rescanned)
+
+
+class _AnotherWriter(Exception):
+    """Another session has added one of the keys since this one looked."""
 
 
 def _check_target(target: TableTarget) -> None:

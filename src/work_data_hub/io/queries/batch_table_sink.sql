@@ -21,3 +21,48 @@ select array_agg(id)::text[] from seen_runs
 
 -- forget_keys: Let go of what runs have seen.
 delete from etl.etl_seen_keys where run_id = any(%(runs)s::uuid[])
+
+-- take_over: Take a batch over into its target. `touched` are the rows that change something, and whether they are new.
+with latest as (
+  select distinct on ({key_value}) {values}
+  from {stage}
+  where {given_key} is not null
+  order by {key_value}, {place} desc
+), {touched}, start as (
+  select min({place}) as first from {stage}
+)
+select
+  (select count(*) from touched where is_new),
+  (select count(*) from touched where not is_new),
+  case when %(rescanned)s > 0 then (
+    select count(*)
+    from {stage}, start
+    where {place} < first + %(rescanned)s
+      and {given_key} is not null
+      and {key_value} not in (select {key} from touched)
+  ) else 0 end,
+  (select array_agg({place} - first order by {place}) from {stage}, start where {given_key} is null)
+
+-- touched_alone: Tells new, changed and equal rows apart by one join; raises where another session adds a key meanwhile.
+touched as materialized (
+  select latest.*, target.{key} is null as is_new
+  from latest
+  left join {target} as target on target.{key} = latest.{key}
+  where target.{key} is null or row({old} target.deleted_at) is distinct from row({latest} null::timestamptz)
+), changed as (
+  update {target} as target set {touched} updated_at = now(), deleted_at = null
+  from touched
+  where target.{key} = touched.{key} and not touched.is_new
+), added as (
+  insert into {target} ({names})
+  select {names} from touched where is_new
+)
+
+-- touched_among_others: Takes keys over that other sessions add. Costs more, and locks, which is to say writes, equal rows too.
+touched as (
+  insert into {target} as target ({names})
+  select {names} from latest
+  on conflict ({key}) do update set {excluded} updated_at = now(), deleted_at = null
+  where row({old} target.deleted_at) is distinct from row({new} null::timestamptz)
+  returning target.{key}, target.xmax = 0 as is_new
+)
