@@ -381,3 +381,40 @@ def test_a_ratio_of_poison_counts_once_there_are_rows_enough(films: Connection, 
     id = add(films, replace(FULL, source_query=query, batch_size=50, dlq_max_ratio=Decimal("0.05")))
 
     assert ran(films, place, id) is RunStatus.FAILED
+
+
+def test_a_run_that_cannot_be_closed_at_once_is_closed_later(films: Connection, place: BatchPlace) -> None:
+    id = add(films, FULL)
+    ask(films, "create sequence public.closings")
+    ask(
+        films,
+        "create function public.not_yet() returns trigger language plpgsql as $$ begin"
+        " if nextval('public.closings') <= 1 then raise exception 'not yet' using errcode = '40P01'; end if;"
+        " return new; end $$",
+    )
+    ask(
+        films,
+        "create trigger not_yet before update of status on etl.etl_runs for each row"
+        " when (new.status = 'SUCCESS') execute function public.not_yet()",
+    )
+
+    ended = ran(films, place, id)
+    ask(films, "drop trigger not_yet on etl.etl_runs")
+    ask(films, "drop function public.not_yet(); drop sequence public.closings")
+
+    assert (ended, status_of(films, id)) == (RunStatus.SUCCESS, "IDLE")
+
+
+def test_a_runner_that_stops_does_not_wait_for_a_slow_query(films: Connection, place: BatchPlace) -> None:
+    slow = (
+        "select id as film_id, title || pg_sleep(5 + 0 * length(title))::text as title, rating from content.film_work"
+    )
+    id, signals = add(films, replace(FULL, source_query=slow)), Signals()
+    with running(films, place, id, signals) as execution:
+        reading = "select 1 from pg_stat_activity where application_name like 'wdh batch reader%%' and state = 'active'"
+        until(lambda: ask(films, reading))
+        signals.stop.set()
+        ended = execution.result(timeout=4)
+
+    assert ended is RunStatus.PAUSED
+    assert (status_of(films, id), ask(films, reading)) == ("RUN_REQUESTED", [])

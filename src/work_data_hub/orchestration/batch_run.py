@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing, contextmanager
 from types import TracebackType
 
@@ -24,6 +24,7 @@ from work_data_hub.orchestration.batch_sinks import Refined, choose_end
 from work_data_hub.orchestration.batch_writer import BatchWriter
 
 log = get_logger(__name__)
+_LOOK_SECONDS = 0.5
 _ENDS = {Ask.PAUSE: Status.PAUSED, Ask.STOP: Status.RUN_REQUESTED}
 
 
@@ -112,19 +113,19 @@ class _Run:
                     raise
                 self._patience.before_try(failed)
                 if not _is_resumable(self._claim.pipeline):
-                    self._writer.begin_again()
+                    self._writer.begin_again(patience=self._patience)
 
     def _copy_once(self) -> RunStatus | None:
         with self._source() as source:
             sink = self._sink_for(source.columns)
-            with closing(_read_ahead(source)) as pages:
+            with closing(_read_ahead(source, self._patience)) as pages:
                 for page in pages:
                     self._writer.commit(page, sink, patience=self._patience)
                     self._warn_once(sink.notes)
                     if ask := self._patience.asked():
                         return self._leave(ask)
                     self._patience.wait(self._claim.pipeline.throttle_ms / 1000)
-        self._writer.finish(self._deleted)
+        self._writer.finish(self._deleted, patience=self._patience)
         return self._ended(RunStatus.SUCCESS)
 
     @contextmanager
@@ -172,7 +173,7 @@ class _Run:
         for note in notes:
             self._log.warning("run.noted", note=note)
         if notes:
-            self._writer.warn(notes)
+            self._writer.warn(notes, patience=self._patience)
 
     def _warn_once(self, notes: tuple[str, ...]) -> None:
         if notes != self._told:
@@ -195,10 +196,10 @@ class _Run:
         return self._close(RunStatus.FAILED, Status.FAILED, error=error)
 
     def _close(self, status: RunStatus, to: Status, *, error: str | None = None) -> RunStatus | None:
-        """Close the run; while the database is away it is tried again until the lease is lost or the runner stops."""
+        """Close the run; a runner that is asked to end, or lost the lease, leaves that to the next sweep."""
         try:
-            self._writer.close_run(status, to, error=error)
-        except LeaseLost:
+            self._writer.close_run(status, to, patience=self._patience, error=error)
+        except (Halted, LeaseLost):
             return self._leave(Ask.LOST)
         return self._ended(status)
 
@@ -211,19 +212,27 @@ class _Run:
         return status
 
 
-def _read_ahead(source: Source) -> Generator[Page, None, None]:
-    """The pages of a source, the next one read while one is written."""
+def _read_ahead(source: Source, patience: Patience) -> Generator[Page, None, None]:
+    """The pages of a source, the next one read while one is written. Raises Halted where a slow one is given up."""
     pages = iter(source.pages())
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batch-reader") as reader:
         coming = reader.submit(next, pages, None)
         try:
-            while (page := coming.result()) is not None:
+            while (page := _awaited(coming, patience)) is not None:
                 coming = reader.submit(next, pages, None)
                 yield page
         finally:
             # Whoever stops half-way must not wait for a slow query.
             if not coming.done():
                 source.close()
+
+
+def _awaited(coming: "Future[Page | None]", patience: Patience) -> Page | None:
+    """The page once it is read; raises Halted as soon as the run is asked to end, however slow the query."""
+    while not wait([coming], timeout=_LOOK_SECONDS).done:
+        if ask := patience.asked():
+            raise Halted(ask)
+    return coming.result()
 
 
 def _is_resumable(pipeline: Pipeline) -> bool:

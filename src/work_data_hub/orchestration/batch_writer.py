@@ -72,21 +72,24 @@ class BatchWriter:
             raise LeaseLost(f"the pipeline is {asked} by now", operation=self._claim.pipeline.name)
         return asked is Status.PAUSE_REQUESTED
 
-    def begin_again(self) -> None:
+    def begin_again(self, *, patience: Patience) -> None:
         """Begin the scan anew: what was counted so far counts no more, and the place is the first one."""
-        with self._transaction() as cursor:
-            begin_scan(cursor, self._claim)
+        self._surely(lambda cursor: begin_scan(cursor, self._claim), patience=patience)
         self.counts, self.place = Counts(), self._claim.checkpoint or self._claim.resume_at
 
-    def warn(self, texts: Sequence[str]) -> None:
+    def warn(self, texts: Sequence[str], *, patience: Patience) -> None:
         """Keep sentences with the run."""
-        with self._transaction() as cursor:
+
+        def work(cursor: Cursor) -> None:
             for text in texts:
                 add_warning(cursor, self._claim, text)
 
-    def finish(self, last: Callable[[Cursor], Counts]) -> None:
+        self._surely(work, patience=patience)
+
+    def finish(self, last: Callable[[Cursor], Counts], *, patience: Patience) -> None:
         """Close the run as a success in one transaction with what `last` still does, and counts."""
-        with self._transaction() as cursor:
+
+        def work(cursor: Cursor) -> None:
             hold(cursor, self._claim)
             done = last(cursor)
             if done != Counts():
@@ -94,20 +97,37 @@ class BatchWriter:
             self._at.faults.reach("in_finalise")
             close_run(cursor, self._claim, status=RunStatus.SUCCESS, to=Status.IDLE)
 
-    def close_run(
-        self, status: RunStatus, to: Status, *, error: str | None = None, warnings: Sequence[str] = ()
-    ) -> None:
+        self._surely(work, patience=patience)
+
+    def close_run(self, status: RunStatus, to: Status, *, patience: Patience, error: str | None = None) -> None:
         """Close the run and free the lease; raises LeaseLost when another runner holds it."""
-        with self._transaction() as cursor:
+
+        def work(cursor: Cursor) -> None:
             if to is Status.PAUSED:
                 self._at.faults.reach("in_pause")
             text = error[:_MOST_ERROR_LETTERS] if error else None
-            close_run(cursor, self._claim, status=status, to=to, error=text, warnings=warnings)
+            close_run(cursor, self._claim, status=status, to=to, error=text)
+
+        self._surely(work, patience=patience)
 
     def close(self) -> None:
         """Close the connection."""
         if self._connection is not None and not self._connection.closed:
             self._connection.close()
+
+    def _surely(self, work: Callable[[Cursor], None], *, patience: Patience) -> None:
+        """Do the work in one transaction; transient failures are tried again as those of a batch are."""
+        failed = 0
+        while True:
+            try:
+                with self._transaction() as cursor:
+                    work(cursor)
+            except (psycopg2.Error, WarehouseError) as error:
+                failed += 1
+                self._refuse_hopeless(error, failed, attempts=patience.attempts)
+                patience.before_try(failed)
+            else:
+                return
 
     def _written(self, page: Page, end: End) -> Written:
         """Write and commit; nothing of it stands when this raises, unless only the answer to the commit was lost."""
