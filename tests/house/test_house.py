@@ -175,3 +175,10 @@ def test_the_lock_names_one_index_and_one_host_of_files() -> None:
     assert len(indexes) == 1
     assert len(hosts - indexes) == 1
     assert not [host for host in hosts if re.search(r"[:@\d]|local", host)]
+
+
+@pytest.mark.unit
+def test_no_two_test_files_share_a_name() -> None:
+    names = [path.name for path in (PROJECT / "tests").rglob("test_*.py")]
+
+    assert sorted(names) == sorted(set(names))

@@ -137,8 +137,8 @@ def test_a_claim_whose_answer_was_lost_is_taken_up_again(warehouse: Connection, 
     def work(claim: Claim, stop: threading.Event, lost: threading.Event) -> RunStatus:
         if claim.pipeline.name == "films":
             # As if the runner had claimed it, and never heard of it.
-            do(warehouse, "update etl.etl_pipelines set status = 'RUN_REQUESTED' where name = 'unknown'")
             with transaction(warehouse), warehouse.cursor() as cursor:
+                cursor.execute("update etl.etl_pipelines set status = 'RUN_REQUESTED' where name = 'unknown'")
                 assert claim_next(cursor, claim.worker_id) is not None
         return RunStatus.SUCCESS
 
