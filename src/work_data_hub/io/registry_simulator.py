@@ -123,11 +123,12 @@ class Simulator:
         fault = self._faults.next_for(endpoint, key)
         if fault and fault.kind is FaultKind.FORBIDDEN_HEADERS and not set(_OWN_HEADERS) & set(request.headers):
             fault = None
+        releases = self._releases  # before the call can be seen: who sees it may release it at once
         self._note(request, endpoint, key, fault)
         good = self._good_answer(request, endpoint, key)
         if fault is None:
             return good
-        await self._wait(fault, request)
+        await self._wait(fault, request, releases=releases)
         return spoilt_answer(fault, good)
 
     def _note(self, request: Request, endpoint: str, key: str, fault: Fault | None) -> None:
@@ -154,10 +155,9 @@ class Simulator:
     def _is_hidden(self, company: SampleCompany) -> bool:
         return bool(self._hidden) and folded(company.full_name) in self._hidden
 
-    async def _wait(self, fault: Fault, request: Request) -> None:
+    async def _wait(self, fault: Fault, request: Request, *, releases: int) -> None:
         if fault.kind is FaultKind.SLOW:
             await asyncio.sleep(fault.seconds)
-        releases = self._releases
         while fault.kind is FaultKind.HANG and releases == self._releases and not await request.is_disconnected():
             await asyncio.sleep(_TICK_SECONDS)
 
