@@ -9,7 +9,7 @@ from work_data_hub.domain.batch.pipeline import Deletes, Mode, Pipeline
 from work_data_hub.domain.batch.run import Cursor as Place
 from work_data_hub.domain.batch.status import RunStatus
 from work_data_hub.io.batch_definitions import definition_of
-from work_data_hub.io.postgres import Cursor
+from work_data_hub.io.postgres import Cursor, named_rows
 from work_data_hub.io.queries import query
 
 # What decides which rows a scan gives, in which order, and what becomes of them.
@@ -72,5 +72,4 @@ def _checkpoint(cursor: Cursor, pipeline_id: UUID, pipeline: Pipeline) -> Place 
 
 def _one(cursor: Cursor, name: str, **values: Any) -> dict[str, Any] | None:
     cursor.execute(query("batch_claims", name), values)
-    row = cursor.fetchone()
-    return dict(zip((column.name for column in cursor.description or ()), row, strict=True)) if row else None
+    return next(iter(named_rows(cursor)), None)

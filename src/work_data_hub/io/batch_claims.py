@@ -23,7 +23,7 @@ from work_data_hub.errors import LeaseLost
 from work_data_hub.io.batch_beginnings import beginning_of
 from work_data_hub.io.batch_definitions import definition_of, pipeline_of
 from work_data_hub.io.batch_pipelines import act_as
-from work_data_hub.io.postgres import Cursor
+from work_data_hub.io.postgres import Cursor, named_rows
 from work_data_hub.io.queries import query
 
 RUNNER_STOPPED = "recovered: its runner stopped"
@@ -281,5 +281,4 @@ def _execute(cursor: Cursor, name: str, **values: Any) -> None:
 
 def _rows(cursor: Cursor, name: str, **values: Any) -> list[dict[str, Any]]:
     _execute(cursor, name, **values)
-    names = [column.name for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return named_rows(cursor)

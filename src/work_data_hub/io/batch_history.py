@@ -16,7 +16,7 @@ from uuid import UUID
 from work_data_hub.domain.batch.run import Cursor as Place
 from work_data_hub.domain.batch.status import AT_REST, RunStatus, Status
 from work_data_hub.io.batch_pipelines import freeze, note
-from work_data_hub.io.postgres import Cursor
+from work_data_hub.io.postgres import Cursor, named_rows
 from work_data_hub.io.queries import query
 
 # Numbers would pass for dates without hyphens.
@@ -208,8 +208,7 @@ def snapshot_of_metrics(cursor: Cursor) -> MetricsSnapshot:
 
 def _found(cursor: Cursor, name: str, **given: Any) -> list[dict[str, Any]]:
     cursor.execute(query("batch_history", name), given)
-    names = [column.name for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return named_rows(cursor)
 
 
 def _run(found: dict[str, Any]) -> RunRow:

@@ -17,7 +17,7 @@ from work_data_hub.domain.batch.pipeline import Pipeline, Strategy
 from work_data_hub.domain.batch.status import AT_REST, Status
 from work_data_hub.domain.batch.tasks import Task
 from work_data_hub.io.batch_definitions import definition_of, pipeline_of
-from work_data_hub.io.postgres import Cursor
+from work_data_hub.io.postgres import Cursor, named_rows
 from work_data_hub.io.queries import query
 
 AT_REST_WORDS = sorted(status.value for status in AT_REST)
@@ -126,8 +126,7 @@ def note(cursor: Cursor, id: UUID, *, actor: str, reason: str) -> None:
 
 def _rows(cursor: Cursor, *, id: UUID | None = None, name: str | None = None) -> tuple[PipelineRow, ...]:
     cursor.execute(query("batch_pipelines", "rows"), {"id": str(id) if id else None, "name": name})
-    names = [column.name for column in cursor.description or ()]
-    return tuple(_row(dict(zip(names, row, strict=True))) for row in cursor.fetchall())
+    return tuple(_row(found) for found in named_rows(cursor))
 
 
 def _row(found: dict[str, Any]) -> PipelineRow:

@@ -14,7 +14,7 @@ from work_data_hub.domain.identity.names import normalise_name
 from work_data_hub.domain.spec import Domain
 from work_data_hub.io.identity_decisions import read_decisions
 from work_data_hub.io.identity_facts import companies_in_facts, fact_groups, names_of_several
-from work_data_hub.io.postgres import Cursor
+from work_data_hub.io.postgres import Cursor, named_rows
 from work_data_hub.io.queries import query
 
 _SEPARATORS = str.maketrans(dict.fromkeys("，、；;", ","))
@@ -52,8 +52,7 @@ def gather_evidence(cursor: Cursor, names: Collection[str], *, domains: Sequence
 def index_entries(cursor: Cursor, keys: pd.DataFrame) -> tuple[IndexEntry, ...]:
     """What the index holds for keys (kind, key), ambiguous and expired entries included."""
     cursor.execute(query("identity_review", "entries"), {"kinds": keys["kind"].tolist(), "keys": keys["key"].tolist()})
-    names = [column.name for column in cursor.description or ()]
-    return tuple(_entry(dict(zip(names, row, strict=True))) for row in cursor.fetchall())
+    return tuple(_entry(row) for row in named_rows(cursor))
 
 
 def official_names(cursor: Cursor, companies: Collection[str]) -> dict[str, tuple[str | None, str | None]]:

@@ -16,7 +16,7 @@ from work_data_hub.domain.identity.queue_rules import (
     RequestStatus,
     Settlement,
 )
-from work_data_hub.io.postgres import Connection, Cursor, transaction
+from work_data_hub.io.postgres import Connection, Cursor, named_rows, transaction
 from work_data_hub.io.queries import query
 
 _SHOWN_FAILURES = 10
@@ -200,13 +200,11 @@ def retry_failed(connection: Connection) -> int:
 def queue_depth(cursor: Cursor) -> QueueDepth:
     """How many requests stand where."""
     cursor.execute(query("lookup_queue", "depth"), {"most_attempts": MOST_ATTEMPTS})
-    names = [column.name for column in cursor.description or ()]
-    (row,) = cursor.fetchall()
-    return QueueDepth(**dict(zip(names, row, strict=True)))
+    (row,) = named_rows(cursor)
+    return QueueDepth(**row)
 
 
 def newest_failures(cursor: Cursor, *, limit: int = _SHOWN_FAILURES) -> tuple[QueueFailure, ...]:
     """The requests whose last ask failed, newest first."""
     cursor.execute(query("lookup_queue", "newest_failures"), {"limit": limit})
-    names = [column.name for column in cursor.description or ()]
-    return tuple(QueueFailure(**dict(zip(names, row, strict=True))) for row in cursor.fetchall())
+    return tuple(QueueFailure(**row) for row in named_rows(cursor))

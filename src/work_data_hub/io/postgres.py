@@ -103,6 +103,12 @@ def warehouse_errors() -> Iterator[None]:
         raise warehouse_error(error) from error
 
 
+def named_rows(cursor: Cursor) -> list[dict[str, Any]]:
+    """What a query answered and nobody has fetched yet: one dictionary a row, by the names of its columns."""
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
 def warehouse_error(error: psycopg2.Error) -> WarehouseError:
     """The driver's error in our words: the server's message, the table and column, and what to do."""
     message = driver_message(error)

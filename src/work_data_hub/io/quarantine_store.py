@@ -11,7 +11,7 @@ from work_data_hub.domain.corrections import CELL, CELL_TYPES, ROW, WAIVED_TYPES
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.returned import QuarantineRecord
 from work_data_hub.io.copying import copy_frame, create_stage
-from work_data_hub.io.postgres import Connection, Cursor
+from work_data_hub.io.postgres import Connection, Cursor, named_rows
 from work_data_hub.io.queries import query
 
 _ROWS = sql.Identifier("ledger", "rejected_rows")
@@ -55,8 +55,7 @@ def standing_rejects(connection: Connection, *, domain: str | None, period: date
     """Every row that was rejected from the files of the standing loads, with the newest word on it."""
     with connection.cursor() as cursor:
         cursor.execute(query("quarantine", "standing"), {"domain": domain, "period": period})
-        names = [column.name for column in cursor.description or ()]
-        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        rows = named_rows(cursor)
     return [StandingReject(**{**row, "period": Period.of(row["period"])}) for row in rows]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from work_data_hub.domain.identity.refresh import Company, Freshness, RefreshRun, Selection
-from work_data_hub.io.postgres import Cursor
+from work_data_hub.io.postgres import Cursor, named_rows
 from work_data_hub.io.queries import query
 
 
@@ -39,11 +39,9 @@ def begin_refresh(cursor: Cursor, run: RefreshRun, *, actor: str) -> int:
 def unfinished_refresh(cursor: Cursor) -> RefreshRun | None:
     """The newest refresh, where companies of it are left or failed."""
     cursor.execute(query("registry", "unfinished_refresh"))
-    row = cursor.fetchone()
-    if row is None:
+    facts = next(iter(named_rows(cursor)), None)
+    if facts is None:
         return None
-    names = [column.name for column in cursor.description or ()]
-    facts = dict(zip(names, row, strict=True))
     return RefreshRun(
         **{
             **facts,
