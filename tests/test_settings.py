@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from work_data_hub.errors import ConfigError
-from work_data_hub.settings import DEV_SALT, ENV_FILES, Settings, env_example, get_settings
+from work_data_hub.settings import DEV_SALT, ENV_FILES, Settings, env_example, get_client_settings, get_settings
 
 pytestmark = pytest.mark.unit
 
@@ -145,6 +145,21 @@ def test_a_file_that_is_no_text_is_named(given: Given) -> None:
 
 def test_prod_takes_a_postgresql_url_and_a_salt_of_its_own(given: Given) -> None:
     assert given(PROD).read().environment == "prod"
+
+
+def test_whoever_only_asks_an_api_needs_no_database_and_no_salt(given: Given) -> None:
+    given({"ENVIRONMENT": "prod"})
+
+    settings = get_client_settings()
+
+    assert (settings.environment, settings.database_url) == ("prod", None)
+
+
+def test_whoever_only_asks_an_api_kills_nothing_outside_dev(given: Given) -> None:
+    given({"ENVIRONMENT": "prod", "WDH_FAULT": "before_commit"})
+
+    with pytest.raises(ConfigError, match="WDH_FAULT must not be set"):
+        get_client_settings()
 
 
 @pytest.mark.parametrize("environment", ["staging", "prod", "PROD"])

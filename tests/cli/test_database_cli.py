@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from psycopg2 import extensions
+from tests.batch_roles import forget_roles
 from typer.testing import CliRunner
 
 from work_data_hub.cli.database import app
@@ -163,10 +164,3 @@ def granted(connection: Connection, table: str, privilege: str) -> tuple[bool, .
             "select has_table_privilege(%s, %s), has_schema_privilege('business', 'CREATE')", (table, privilege)
         )
         return tuple(cursor.fetchone() or ())
-
-
-def forget_roles(connection: Connection) -> None:
-    with connection.cursor() as cursor:
-        for role in ("wdh_app", "etl_api", "etl_reader", "etl_writer", "wdh_migrator"):
-            cursor.execute(f"reassign owned by {role} to postgres; drop owned by {role}; drop role {role}")
-    connection.commit()

@@ -138,11 +138,21 @@ def test_a_reader_sees_one_state_of_the_database(reader: Connection) -> None:
 
 
 def test_queries_run_in_the_role_of_readers_where_it_may_be_taken(warehouse_url: str, with_roles: None) -> None:
-    connection, warning = reader_of(warehouse_url, may_read_as_anyone=False)
+    connection, warning = reader_of(warehouse_url)
 
     with closing(connection):
-        assert (ask(connection, "select current_user"), warning) == (BATCH_READER, None)
+        assert ask(connection, "select current_user") == BATCH_READER
         assert [column.name for column in describe(connection, FILMS)] == ["film_id", "title"]
+    assert "ETL_READER_URL" in (warning or "")
+
+
+def test_where_runs_are_in_earnest_a_role_that_a_query_could_leave_is_not_enough(
+    warehouse_url: str, with_roles: None
+) -> None:
+    with pytest.raises(ConfigError, match="wdh db roles") as refused:
+        reader_of(warehouse_url, may_read_as_anyone=False)
+
+    assert refused.value.field == "ETL_READER_URL"
 
 
 def test_the_role_of_readers_sees_no_targets(warehouse_url: str, with_roles: None) -> None:
@@ -159,7 +169,8 @@ def test_without_the_role_queries_run_as_the_user_and_that_is_said(warehouse_url
 
     with closing(connection):
         assert ask(connection, "select current_user") == "postgres"
-    assert "wdh db roles" in (warning or "")
+    assert "all rights of postgres" in (warning or "")
+    assert "ETL_READER_URL" in (warning or "")
 
 
 def test_without_the_role_nobody_reads_where_that_is_not_allowed(warehouse_url: str) -> None:

@@ -1,3 +1,5 @@
+from contextlib import closing
+
 import psycopg2
 import pytest
 
@@ -5,6 +7,7 @@ from work_data_hub.errors import SchemaDrift, WarehouseError
 from work_data_hub.io.postgres import (
     Connection,
     connect,
+    limit_session,
     masked_url,
     plain_url,
     read_only,
@@ -148,3 +151,22 @@ def test_masked_url(url: str, shown: str) -> None:
 
 def test_driver_name_is_dropped_from_the_url() -> None:
     assert plain_url("postgresql+psycopg2://a:b@h/d") == "postgresql://a:b@h/d"
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(600, "10min"), (2.5, "2500ms"), (0.3, "300ms"), (0.0001, "1ms")])
+def test_a_limit_of_a_session_is_never_rounded_to_none(warehouse_url: str, seconds: float, shown: str) -> None:
+    with closing(connect(warehouse_url)) as connection:
+        limit_session(connection, statement_seconds=60, lock_seconds=seconds, idle_seconds=120)
+        with connection.cursor() as cursor:
+            names = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
+            cursor.execute("select current_setting(name) from unnest(%s) as name", (names,))
+            assert [setting for (setting,) in cursor.fetchall()] == ["1min", shown, "2min"]
+
+
+def test_a_session_without_its_limits_is_not_used(warehouse_url: str) -> None:
+    connection = connect(warehouse_url)
+
+    with pytest.raises(psycopg2.Error):
+        limit_session(connection, statement_seconds=1, lock_seconds=1, idle_seconds=10**9)
+
+    assert connection.closed

@@ -9,7 +9,8 @@ from psycopg2.extensions import parse_dsn
 
 from work_data_hub.cli.doors import open_door
 from work_data_hub.errors import WarehouseError
-from work_data_hub.io.database import check_database, named_url
+from work_data_hub.io.database import named_url
+from work_data_hub.io.database_check import check_database
 from work_data_hub.io.embedded_postgres import EmbeddedPostgres
 from work_data_hub.io.migrations import upgrade
 from work_data_hub.io.postgres import connect, masked_url

@@ -145,7 +145,7 @@ def _repeats(run: FileRun) -> bool:
 
 def check_database_and_say(settings: Settings, *, as_json: bool) -> None:
     """Print what a run needs of the database, line by line; raises WarehouseError when something is missing."""
-    lines = deferred("work_data_hub.io.database:check_database")(settings)
+    lines = deferred("work_data_hub.io.database_check:check_database")(settings)
     if as_json:
         print(json.dumps({"mode": "check", "status": "ok", "checks": list(lines)}, ensure_ascii=False, indent=2))
         return

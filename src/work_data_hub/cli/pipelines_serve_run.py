@@ -17,7 +17,7 @@ from work_data_hub.io.local_server import listening_socket, url_of
 from work_data_hub.io.postgres import connect
 from work_data_hub.io.schema_head import require_head
 from work_data_hub.log import get_logger
-from work_data_hub.orchestration.batch_place import batch_place
+from work_data_hub.orchestration.batch_place import reading_place
 from work_data_hub.settings import Settings
 
 log = get_logger(__name__)
@@ -32,7 +32,7 @@ def run_serve(*, host: str, port: int, debug: bool) -> int:
     """
     settings = open_door(debug=debug)
     _refuse_strangers(settings, host)
-    place = batch_place(settings)
+    place = reading_place(settings)
     _look(place.database_url)
     # The API is the command line's sibling: neither may import the other.
     app = import_module("work_data_hub.api.app").create_app(

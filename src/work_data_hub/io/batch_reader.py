@@ -10,12 +10,15 @@ from psycopg2 import errorcodes, errors, sql
 from work_data_hub.domain.batch.failures import Failure, failure_of
 from work_data_hub.domain.batch.run import Column
 from work_data_hub.errors import BatchError, ConfigError, InvalidPipeline, SourceLost, WarehouseError
-from work_data_hub.io.postgres import Connection, Cursor, connect, driver_message, read_only, transaction
+from work_data_hub.io.postgres import Connection, Cursor, connect, driver_message, limit_session, read_only, transaction
 from work_data_hub.io.queries import query as named_query
 from work_data_hub.io.roles import BATCH_READER
 
 FILE = "batch_source"
-_LOCK_WAIT = "30s"
+READER_NAME = "wdh batch reader "
+"""How the application name of our readers begins: they write nothing, so nobody waits for them."""
+
+_LOCK_WAIT_SECONDS = 30
 # A reader waits idle while a page is written, tried again or throttled.
 _LEAST_IDLE_SECONDS, _IDLE_STATEMENTS = 300, 4
 _NUMERIC, _LIMITED_TEXT = 1700, (1042, 1043)
@@ -27,6 +30,7 @@ _HINTS = {
     errorcodes.QUERY_CANCELED: "the query is slower than ETL_STATEMENT_TIMEOUT_SECONDS, or somebody cancelled it",
     errorcodes.LOCK_NOT_AVAILABLE: "another session holds a table of the source; it is tried again",
 }
+_OWN_LOGIN = f"set ETL_READER_URL to a login of {BATCH_READER}, which `wdh db roles` makes"
 _CLASS_HINTS = {
     errorcodes.CLASS_DATA_EXCEPTION: "a value of the source, or of the checkpoint, does not fit its type",
 }
@@ -42,20 +46,32 @@ def reader_connection(
 ) -> tuple[Connection, str | None]:
     """A connection whose transactions see one state of the database and only read; and a warning, if there is one.
 
-    It is made with `reader_url`, else with `url` in the role etl_reader where that may be taken here, else, if
-    `may_read_as_anyone`, as the user of `url`, which the warning says. Raises ConfigError where nobody may read,
-    SourceLost where the server does not answer. An `application_name` that begins with `wdh batch reader ` tells
-    others that nothing it holds open will ever write.
+    It is made with `reader_url`, which should be the login of etl_reader: a query can leave a role that was taken,
+    and never the user that logged in. Without one, and only if `may_read_as_anyone`, it is made with `url`, in the
+    role etl_reader where that may be taken, else as its user; the warning says so. Raises ConfigError where nobody
+    may read, SourceLost where the server does not answer. An `application_name` that begins with `READER_NAME`
+    tells others that nothing it holds open will ever write.
     """
+    if reader_url is None and not may_read_as_anyone:
+        raise no_reader()
     with source_errors():
         connection = _connected(reader_url or url, application_name)
         try:
-            warning = None if reader_url else _take_role(connection, may_read_as_anyone=may_read_as_anyone)
+            warning = None if reader_url else _take_role(connection)
             _prepare(connection, statement_timeout_seconds)
         except BaseException:
             connection.close()
             raise
     return connection, warning
+
+
+def no_reader() -> ConfigError:
+    """The refusal to read source queries with the rights of whoever runs them."""
+    return ConfigError(
+        f"source queries are read with the login of {BATCH_READER}, and none is set",
+        field="ETL_READER_URL",
+        hint=f"`wdh db roles` gives {BATCH_READER} a password; set ETL_READER_URL to the database with that login",
+    )
 
 
 def describe(connection: Connection, query: str) -> tuple[Column, ...]:
@@ -133,17 +149,12 @@ def _connected(url: str, application_name: str) -> Connection:
         raise SourceLost(error.message, field=error.field, hint=error.hint) from error
 
 
-def _take_role(connection: Connection, *, may_read_as_anyone: bool) -> str | None:
-    if _can_take_role(connection):
-        return None
+def _take_role(connection: Connection) -> str:
+    """Become etl_reader where that may be; what a run whose queries are read so has to say."""
     user = connection.info.user
-    if not may_read_as_anyone:
-        raise ConfigError(
-            f"{user} may not read in the role {BATCH_READER}",
-            field="ETL_READER_URL",
-            hint=f"run `wdh db roles`, and set ETL_READER_URL to the database as {BATCH_READER} sees it",
-        )
-    return f"source queries run with all rights of {user}: `wdh db roles` makes the role {BATCH_READER} for them"
+    if _can_take_role(connection):
+        return f"source queries run in the role {BATCH_READER}, which a query could leave for {user}: {_OWN_LOGIN}"
+    return f"source queries run with all rights of {user}: {_OWN_LOGIN}"
 
 
 def _can_take_role(connection: Connection) -> bool:
@@ -159,17 +170,15 @@ def _can_take_role(connection: Connection) -> bool:
     return True
 
 
-def _prepare(connection: Connection, statement_timeout_seconds: float) -> None:
-    idle_seconds = max(_LEAST_IDLE_SECONDS, _IDLE_STATEMENTS * statement_timeout_seconds)
+def _prepare(connection: Connection, statement_seconds: float) -> None:
+    limit_session(
+        connection,
+        statement_seconds=statement_seconds,
+        lock_seconds=_LOCK_WAIT_SECONDS,
+        idle_seconds=max(_LEAST_IDLE_SECONDS, _IDLE_STATEMENTS * statement_seconds),
+    )
     with transaction(connection), connection.cursor() as cursor:
-        cursor.execute(
-            named_query(FILE, "prepare_session"),
-            {
-                "statement_timeout": f"{statement_timeout_seconds * 1000:.0f}ms",
-                "lock_timeout": _LOCK_WAIT,
-                "idle_timeout": f"{idle_seconds * 1000:.0f}ms",
-            },
-        )
+        cursor.execute(named_query(FILE, "prepare_session"))
     connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 import psycopg2
 
 from work_data_hub.errors import WarehouseError
-from work_data_hub.io.postgres import Connection, connect, transaction
+from work_data_hub.io.postgres import Connection, connect, limit_session
 
 _LOST = (psycopg2.OperationalError, psycopg2.InterfaceError)
 
@@ -57,14 +57,12 @@ class ConnectionPool:
 
     def _made(self) -> Connection:
         connection = connect(self._url, application_name=self._name)
-        limits = {
-            "statement_timeout": self._seconds,
-            "lock_timeout": self._seconds / 3,
-            "idle_in_transaction_session_timeout": 2 * self._seconds,
-        }
-        with transaction(connection), connection.cursor() as cursor:
-            for setting, seconds in limits.items():
-                cursor.execute("select set_config(%s, %s, false)", (setting, f"{seconds * 1000:.0f}ms"))
+        limit_session(
+            connection,
+            statement_seconds=self._seconds,
+            lock_seconds=self._seconds / 3,
+            idle_seconds=2 * self._seconds,
+        )
         return connection
 
     def _give_back(self, connection: Connection) -> None:

@@ -1,10 +1,8 @@
 """Which database a command works on: the one that is named, else the embedded one."""
 
-from collections.abc import Iterator
 from contextlib import closing
 
-from work_data_hub.errors import ConfigError, UsageError, WarehouseError
-from work_data_hub.io.database_check import Finding, examine
+from work_data_hub.errors import ConfigError, UsageError
 from work_data_hub.io.embedded_postgres import EmbeddedPostgres
 from work_data_hub.io.migrations import upgrade
 from work_data_hub.io.postgres import connect, plain_url
@@ -54,42 +52,6 @@ def named_url(settings: Settings) -> str | None:
     return None
 
 
-def check_database(settings: Settings) -> Iterator[str]:
-    """Yield a line for each thing a run needs; then raise WarehouseError when any is missing.
-
-    Connection, server, database, schemas, tables, migration head and privileges. Nothing is
-    initialised, migrated or written.
-    """
-    url = named_url(settings) or _embedded_url(settings)
-    with closing(connect(url, application_name="wdh check")) as connection:
-        findings = examine(connection)
-    missing = [finding for finding in findings if not finding.is_fine]
-    yield from (_line(finding) for finding in findings)
-    if missing:
-        raise WarehouseError(
-            f"{len(missing)} of {len(findings)} checks failed: {', '.join(finding.name for finding in missing)}",
-            operation="check the database",
-            hint=missing[0].hint or None,
-        )
-
-
-def _embedded_url(settings: Settings) -> str:
-    server = EmbeddedPostgres(settings.home)
-    if not server.exists():
-        raise WarehouseError(
-            f"no database: DATABASE_URL is not set, and there is no embedded server in {settings.home}",
-            operation="check the database",
-            hint="set DATABASE_URL, or run `wdh db migrate` to make the embedded one",
-        )
-    return server.start()
-
-
 def _is_empty(url: str) -> bool:
     with closing(connect(url, application_name="wdh")) as connection:
         return current_head(connection) is None
-
-
-def _line(finding: Finding) -> str:
-    mark = "ok     " if finding.is_fine else "MISSING"
-    hint = f" → {finding.hint}" if finding.hint and not finding.is_fine else ""
-    return f"{mark} {finding.name}: {finding.detail}{hint}"

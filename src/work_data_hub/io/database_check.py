@@ -1,10 +1,16 @@
 """What a run needs of its database, and whether it is there."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 from work_data_hub.domain.catalog import DOMAINS
-from work_data_hub.io.postgres import Connection, warehouse_errors
+from work_data_hub.errors import WarehouseError
+from work_data_hub.io.database import named_url
+from work_data_hub.io.embedded_postgres import EmbeddedPostgres
+from work_data_hub.io.postgres import Connection, connect, warehouse_errors
 from work_data_hub.io.schema_head import VERSION_SCHEMA, VERSION_TABLE, current_head, expected_head
+from work_data_hub.settings import Settings
 
 SUPPORTED_MAJORS = range(15, 19)
 _READ = ("SELECT",)
@@ -50,6 +56,10 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "enterprise.refresh_runs": _KEEP,
     "enterprise.registry_searches": _KEEP,
     **dict.fromkeys(BATCH_TABLES, _UPSERT),
+    "etl.etl_batches": _ADD,
+    "etl.etl_events": _ADD,
+    "etl.etl_pipelines": _KEEP,
+    "etl.etl_runs": _KEEP,
     "ledger.corrections": _KEEP,
     "ledger.hook_runs": _ADD,
     "ledger.loads": _ADD,
@@ -98,6 +108,25 @@ class Finding:
     hint: str = ""
 
 
+def check_database(settings: Settings) -> Iterator[str]:
+    """Yield a line for each thing a run needs; then raise WarehouseError when any is missing.
+
+    Connection, server, database, schemas, tables, migration head and privileges. Nothing is
+    initialised, migrated or written.
+    """
+    url = named_url(settings) or _embedded_url(settings)
+    with closing(connect(url, application_name="wdh check")) as connection:
+        findings = examine(connection)
+    missing = [finding for finding in findings if not finding.is_fine]
+    yield from (_line(finding) for finding in findings)
+    if missing:
+        raise WarehouseError(
+            f"{len(missing)} of {len(findings)} checks failed: {', '.join(finding.name for finding in missing)}",
+            operation="check the database",
+            hint=missing[0].hint or None,
+        )
+
+
 def examine(connection: Connection) -> list[Finding]:
     """Every finding, good and bad; reads only and leaves no transaction open."""
     with warehouse_errors():
@@ -111,6 +140,23 @@ def examine(connection: Connection) -> list[Finding]:
             ]
         finally:
             connection.rollback()
+
+
+def _embedded_url(settings: Settings) -> str:
+    server = EmbeddedPostgres(settings.home)
+    if not server.exists():
+        raise WarehouseError(
+            f"no database: DATABASE_URL is not set, and there is no embedded server in {settings.home}",
+            operation="check the database",
+            hint="set DATABASE_URL, or run `wdh db migrate` to make the embedded one",
+        )
+    return server.start()
+
+
+def _line(finding: Finding) -> str:
+    mark = "ok     " if finding.is_fine else "MISSING"
+    hint = f" → {finding.hint}" if finding.hint and not finding.is_fine else ""
+    return f"{mark} {finding.name}: {finding.detail}{hint}"
 
 
 def _server(connection: Connection) -> list[Finding]:

@@ -1,6 +1,6 @@
 """The database of a machine that has none: PostgreSQL from a wheel, kept under WDH_HOME.
 
-Layout of `<home>/postgres`: `data` (the server's folder), `password`, `port` and `lock`. Where root
+Layout of `<home>/postgres`: `data` (the server's folder), `password`, `reader_password`, `port` and locks. Where root
 owns a home that the server's user cannot enter, `<home>/postgres` is a link to a folder of its own
 in /var/lib/work-data-hub (else /var/tmp). Deleting a home does not delete such a folder.
 """
@@ -130,9 +130,9 @@ class EmbeddedPostgres:
         self._remove_leftovers()
         # A name of its own: an initdb whose caller was killed may still be writing to the last one.
         partial = self.folder / f"data.partial-{secrets.token_hex(4)}"
-        _write_secret(self.folder / "password", secrets.token_urlsafe(24), user=None)
+        write_secret(self.folder / "password", secrets.token_urlsafe(24))
         copy = self.folder / "password.init"
-        _write_secret(copy, (self.folder / "password").read_text(), user=user)
+        write_secret(copy, (self.folder / "password").read_text(), user=user)
         _make_owned(partial, user)
         try:
             self._run("initdb", "-D", partial, "-U", ADMINISTRATOR, f"--pwfile={copy}", *self._initdb_options())
@@ -255,7 +255,8 @@ class EmbeddedPostgres:
         )
 
 
-def _write_secret(path: Path, text: str, *, user: ServerUser | None) -> None:
+def write_secret(path: Path, text: str, *, user: ServerUser | None = None) -> None:
+    """Write the file anew, for its owner's eyes only; the owner is `user` where one is given."""
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "w") as file:

@@ -72,6 +72,27 @@ def connect(url: str, *, application_name: str = "wdh", connect_timeout_seconds:
     return connection
 
 
+def limit_session(
+    connection: Connection, *, statement_seconds: float, lock_seconds: float, idle_seconds: float
+) -> None:
+    """Let no statement on the connection last longer, wait longer for a lock, or a transaction idle for longer.
+
+    Limits are whole milliseconds and at least one: none of them ever means "for ever". Where they cannot be set
+    the connection is closed and the driver's error raised.
+    """
+    limits = [f"{max(round(seconds * 1000), 1)}ms" for seconds in (statement_seconds, lock_seconds, idle_seconds)]
+    try:
+        with transaction(connection), connection.cursor() as cursor:
+            cursor.execute(
+                "select set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false),"
+                " set_config('idle_in_transaction_session_timeout', %s, false)",
+                limits,
+            )
+    except psycopg2.Error:
+        connection.close()
+        raise
+
+
 @contextmanager
 def transaction(connection: Connection) -> Iterator[Connection]:
     """One transaction: committed when the block ends well, rolled back on anything else."""

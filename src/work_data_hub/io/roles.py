@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from psycopg2 import extensions, sql
 
 from work_data_hub.io.postgres import Connection, transaction, warehouse_errors
+from work_data_hub.io.queries import query
 
 MIGRATOR, APPLICATION = "wdh_migrator", "wdh_app"
 BATCH_API, BATCH_READER, BATCH_WRITER = "etl_api", "etl_reader", "etl_writer"
@@ -13,8 +14,14 @@ ROLES = (MIGRATOR, APPLICATION, BATCH_API, BATCH_READER, BATCH_WRITER)
 
 _BATCH = ("etl", "content", "ugc", "analytics")
 _OURS = ("business", "customer", "enterprise", "ledger", "mapping", "system", "bi", "sandbox", *_BATCH)
-_SOURCES = ("business", "customer", "mapping", "content", "ugc")
+_SOURCES = ("content", "ugc")
 _CHANGE = "select, insert, update, delete"
+# What happened is only ever added to, runs end, and pipelines are never deleted.
+_KEPT = {
+    "update, delete": ("etl.etl_batches", "etl.etl_events"),
+    "delete": ("etl.etl_runs", "etl.etl_pipelines"),
+}
+_SEES_TRANSACTIONS = "etl.open_transactions(text)"
 _GRANTS: dict[str, dict[str, tuple[str, ...]]] = {
     APPLICATION: {_CHANGE: _OURS},
     BATCH_API: {_CHANGE: ("etl",)},
@@ -39,18 +46,43 @@ def make_roles(connection: Connection, *, passwords: Mapping[str, str]) -> list[
     """Make the missing roles, give those named in `passwords` their password, and grant what each needs.
 
     A role without a password cannot log in; a role that got one earlier keeps it. The migrator owns
-    every table of ours. Passwords reach the server as verifiers only, so none stands in its log.
+    every table and function of ours. What a role was granted earlier and needs no more is taken back.
+    Passwords reach the server as verifiers only, so none stands in its log.
     """
     with warehouse_errors(), transaction(connection):
         states = [_make(connection, name, passwords.get(name)) for name in ROLES]
         _give_to_migrator(connection)
         for role, grants in _GRANTS.items():
+            for schema in _existing(connection, _OURS):
+                _take_back(connection, schema, role, made_by=MIGRATOR)
             for privileges, schemas in grants.items():
                 for schema in _existing(connection, schemas):
-                    _grant(connection, privileges, schema, role)
+                    _grant(connection, privileges, schema, role, made_by=MIGRATOR)
         _grant_public(connection)
         _grant_batches(connection)
     return states
+
+
+def make_reader(connection: Connection, *, password: str) -> RoleState:
+    """Make the role that reads source queries alone, with this password and all that it needs.
+
+    Tables that the connection's user makes in source schemas later may be read at once.
+    """
+    with warehouse_errors(), transaction(connection):
+        state = _make(connection, BATCH_READER, password)
+        for schema in _existing(connection, _SOURCES):
+            _grant(connection, "select", schema, BATCH_READER, made_by=connection.info.user)
+        _grant_reader(connection)
+    return state
+
+
+def is_reader(connection: Connection) -> bool:
+    """Whether the connection's user may read all that source queries are read from; leaves no transaction open."""
+    with warehouse_errors(), connection.cursor() as cursor:
+        cursor.execute(query("roles", "is_reader"), {"sources": list(_SOURCES), "function": _SEES_TRANSACTIONS})
+        found = cursor.fetchone()
+    connection.rollback()
+    return bool(found and found[0])
 
 
 def _make(connection: Connection, name: str, password: str | None) -> RoleState:
@@ -90,19 +122,36 @@ def _give_to_migrator(connection: Connection) -> None:
         tables = cursor.fetchall()
     for schema, table in tables:
         _run(connection, sql.SQL("alter table {} owner to {}"), sql.Identifier(schema, table), migrator)
+    with connection.cursor() as cursor:
+        cursor.execute(query("roles", "functions"), {"schemas": list(_OURS)})
+        functions = [row[0] for row in cursor.fetchall()]
+    for function in functions:
+        _run(connection, sql.SQL("alter function {} owner to {}"), sql.SQL(function), migrator)
+    # A function of his tells readers since when others write; nobody else is to see what sessions do.
+    _run(connection, sql.SQL("grant pg_read_all_stats to {}"), migrator)
 
 
-def _grant(connection: Connection, privileges: str, schema: str, role: str) -> None:
-    """Grant on what is in the schema now, and on what the migrator will make there."""
+def _take_back(connection: Connection, schema: str, role: str, *, made_by: str) -> None:
+    """Take all on the schema and on what is in it, and on what will be made there."""
+    where, of = sql.Identifier(schema), sql.Identifier(role)
+    for kind in ("tables", "sequences"):
+        _run(connection, sql.SQL("revoke all on all {} in schema {} from {}"), sql.SQL(kind), where, of)
+        later = sql.SQL("alter default privileges for role {} in schema {} revoke all on {} from {}")
+        _run(connection, later, sql.Identifier(made_by), where, sql.SQL(kind), of)
+    _run(connection, sql.SQL("revoke all on schema {} from {}"), where, of)
+
+
+def _grant(connection: Connection, privileges: str, schema: str, role: str, *, made_by: str) -> None:
+    """Grant on what is in the schema now, and on what the role `made_by` will make there."""
     where, to, words = sql.Identifier(schema), sql.Identifier(role), sql.SQL(privileges)
     _run(connection, sql.SQL("grant usage on schema {} to {}"), where, to)
     _run(connection, sql.SQL("grant {} on all tables in schema {} to {}"), words, where, to)
     later = sql.SQL("alter default privileges for role {} in schema {} grant {} on tables to {}")
-    _run(connection, later, sql.Identifier(MIGRATOR), where, words, to)
+    _run(connection, later, sql.Identifier(made_by), where, words, to)
     if privileges == _CHANGE:
         _run(connection, sql.SQL("grant usage on all sequences in schema {} to {}"), where, to)
         later = sql.SQL("alter default privileges for role {} in schema {} grant usage on sequences to {}")
-        _run(connection, later, sql.Identifier(MIGRATOR), where, to)
+        _run(connection, later, sql.Identifier(made_by), where, to)
 
 
 def _grant_public(connection: Connection) -> None:
@@ -112,13 +161,33 @@ def _grant_public(connection: Connection) -> None:
     for table in _existing_public(connection):
         words = sql.SQL("select" if table == _HEAD else _CHANGE)
         _run(connection, sql.SQL("grant {} on public.{} to {}"), words, sql.Identifier(table), application)
-    _run(connection, sql.SQL("grant pg_read_all_stats to {}"), sql.Identifier(BATCH_READER))
+
+
+def _grant_reader(connection: Connection) -> None:
+    """The reader opens its queries through functions of the schema etl, whose tables it does not see."""
+    if _existing(connection, ("etl",)):
+        reader, function = sql.Identifier(BATCH_READER), sql.SQL(_SEES_TRANSACTIONS)
+        _run(connection, sql.SQL("grant usage on schema etl to {}"), reader)
+        _run(connection, sql.SQL("grant execute on function {} to {}"), function, reader)
+    # What it once saw of others' sessions, their statements with them, a function tells it now.
+    if _is_member(connection, BATCH_READER, of="pg_read_all_stats"):
+        _run(connection, sql.SQL("revoke pg_read_all_stats from {}"), sql.Identifier(BATCH_READER))
+
+
+def _keep_trail(connection: Connection) -> None:
+    """Nobody but the migrator rewrites, deletes or empties what happened."""
+    if not _existing(connection, ("etl",)):
+        return
+    for role in (APPLICATION, BATCH_API, BATCH_WRITER):
+        for privileges, tables in _KEPT.items():
+            for table in tables:
+                words, on = sql.SQL(privileges), sql.Identifier(*table.split("."))
+                _run(connection, sql.SQL("revoke {} on {} from {}"), words, on, sql.Identifier(role))
 
 
 def _grant_batches(connection: Connection) -> None:
-    """The reader opens its queries through a function of the schema etl, whose tables it does not see."""
-    if _existing(connection, ("etl",)):
-        _run(connection, sql.SQL("grant usage on schema etl to {}"), sql.Identifier(BATCH_READER))
+    _grant_reader(connection)
+    _keep_trail(connection)
     temporary = sql.SQL("grant temporary on database {} to {}")
     _run(connection, temporary, _database(connection), sql.Identifier(BATCH_WRITER))
     if _HEAD in _existing_public(connection):
@@ -140,6 +209,13 @@ def _existing_public(connection: Connection) -> list[str]:
             (list(_PUBLIC_TABLES),),
         )
         return [row[0] for row in cursor.fetchall()]
+
+
+def _is_member(connection: Connection, role: str, *, of: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_has_role(%s, %s, 'member')", (role, of))
+        row = cursor.fetchone()
+    return bool(row and row[0])
 
 
 def _database(connection: Connection) -> sql.Identifier:

@@ -13,7 +13,7 @@ import psycopg2
 
 from work_data_hub.errors import UsageError, WarehouseError
 from work_data_hub.io.batch_claims import beat
-from work_data_hub.io.postgres import Connection, connect, transaction
+from work_data_hub.io.postgres import Connection, connect, limit_session, transaction
 from work_data_hub.log import get_logger
 from work_data_hub.orchestration.batch_place import BatchPlace
 
@@ -43,14 +43,8 @@ def new_worker_id(name: str = "") -> str:
 def control_connection(place: BatchPlace, *, application_name: str) -> Connection:
     """A connection for short statements, none of which lasts longer than a lease; raises WarehouseError."""
     connection = connect(place.database_url, application_name=application_name)
-    longest = f"{max(round(place.lease_seconds * 1000), 1)}ms"
-    try:
-        with transaction(connection), connection.cursor() as cursor:
-            for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
-                cursor.execute("select set_config(%s, %s, false)", (name, longest))
-    except psycopg2.Error:
-        connection.close()
-        raise
+    longest = place.lease_seconds
+    limit_session(connection, statement_seconds=longest, lock_seconds=longest, idle_seconds=longest)
     return connection
 
 

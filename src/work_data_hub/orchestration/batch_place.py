@@ -3,8 +3,11 @@
 import getpass
 from dataclasses import dataclass, field
 
-from work_data_hub.io.database import warehouse_url
+from work_data_hub.io.batch_reader import no_reader
+from work_data_hub.io.database import named_url, warehouse_url
 from work_data_hub.io.elasticsearch_access import IndexAccess
+from work_data_hub.io.embedded_postgres import EmbeddedPostgres
+from work_data_hub.io.embedded_reader import embedded_reader_url
 from work_data_hub.io.faults import NO_FAULTS, Faults
 from work_data_hub.settings import Settings
 
@@ -13,8 +16,8 @@ from work_data_hub.settings import Settings
 class BatchPlace:
     """Where pipelines read and write, and how patient their runner is; the URLs hold passwords and are not shown.
 
-    Without a `reader_url` queries run in the role etl_reader of the same connection, or, where
-    `may_read_as_anyone`, as the runner itself.
+    Without a `reader_url` source queries are read only where `may_read_as_anyone`: as the user of `database_url`,
+    in the role etl_reader where he may take it.
     """
 
     database_url: str = field(repr=False)
@@ -35,10 +38,13 @@ class BatchPlace:
 
 
 def batch_place(settings: Settings) -> BatchPlace:
-    """The place the settings describe; in dev the embedded server is started where no other is named."""
+    """The place the settings describe; in dev the embedded server is started where no other is named.
+
+    The embedded server gets a login of its own for source queries, unless ETL_READER_URL names one.
+    """
     return BatchPlace(
         database_url=str(warehouse_url(settings, for_execute=True)),
-        reader_url=settings.etl_reader_url.get_secret_value() if settings.etl_reader_url else None,
+        reader_url=_reader_url(settings),
         may_read_as_anyone=settings.environment == "dev",
         index_access=index_access(settings),
         workers=settings.etl_workers,
@@ -55,6 +61,13 @@ def batch_place(settings: Settings) -> BatchPlace:
     )
 
 
+def reading_place(settings: Settings) -> BatchPlace:
+    """The same for whoever reads source queries; raises ConfigError outside dev without ETL_READER_URL."""
+    if settings.etl_reader_url is None and settings.environment != "dev":
+        raise no_reader()
+    return batch_place(settings)
+
+
 def index_access(settings: Settings) -> IndexAccess | None:
     """Where Elasticsearch is, when the settings name it."""
     if settings.elasticsearch_url is None:
@@ -65,3 +78,11 @@ def index_access(settings: Settings) -> IndexAccess | None:
         password=settings.elasticsearch_password,
         timeout_seconds=settings.elasticsearch_timeout_seconds,
     )
+
+
+def _reader_url(settings: Settings) -> str | None:
+    if settings.etl_reader_url is not None:
+        return settings.etl_reader_url.get_secret_value()
+    if named_url(settings) is not None:
+        return None
+    return embedded_reader_url(EmbeddedPostgres(settings.home))

@@ -6,6 +6,6 @@ folder. An empty variable says "not set", and still beats the files below it.
 
 from work_data_hub.settings.environment import ENV_FILES
 from work_data_hub.settings.example import env_example
-from work_data_hub.settings.model import DEV_SALT, Settings, get_settings
+from work_data_hub.settings.model import DEV_SALT, Settings, get_client_settings, get_settings
 
-__all__ = ["DEV_SALT", "ENV_FILES", "Settings", "env_example", "get_settings"]
+__all__ = ["DEV_SALT", "ENV_FILES", "Settings", "env_example", "get_client_settings", "get_settings"]

@@ -12,8 +12,8 @@ class PipelineSettings(BaseSettings):
     etl_reader_url: PostgresUrl | None = Field(
         default=None,
         validation_alias="ETL_READER_URL",
-        description="The database as the role etl_reader sees it: source queries run there and only read. "
-        "Required in staging and prod; in dev the runner takes that role itself.",
+        description="The database with the login of the role etl_reader: source queries run there and only read. "
+        "Required in staging and prod by runner and API; in dev the embedded server makes a login of its own.",
     )
     etl_workers: Count = Field(
         default=4, validation_alias="ETL_WORKERS", description="Most pipelines that one runner runs at once."
@@ -42,7 +42,7 @@ class PipelineSettings(BaseSettings):
     etl_max_recoveries: Attempts = Field(
         default=3,
         validation_alias="ETL_MAX_RECOVERIES",
-        description="A pipeline whose runners die this often in a row without a batch between is FAILED.",
+        description="A pipeline whose runners die this often in a row without getting further is FAILED.",
     )
     etl_statement_timeout_seconds: Seconds = Field(
         default=600, validation_alias="ETL_STATEMENT_TIMEOUT_SECONDS", description="Most seconds of one statement."

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -30,30 +30,34 @@ def passwords_of(url: str) -> list[str]:
 
 def _registry_url(url: str) -> str:
     """The URL without a slash at its end; raise ValueError, without the URL, where it is none to ask at."""
-    text = url.strip().rstrip("/")
-    try:
-        parts = urlsplit(text)
-        is_plain = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_plain = False
-    if not is_plain or not re.fullmatch("[!-~]+", text):
+    parts = _parts_of(url)
+    if parts is None or not re.fullmatch("[!-~]+", url.strip()):
         raise ValueError("is not the URL of a registry; write https://<registry>")
-    if parts.username is not None or parts.query or parts.fragment:
+    if _has_more(parts):
         raise ValueError("must be without user, password, ? and #; the token stands in WDH_EQC_TOKEN")
     return parts.geturl()
 
 
 def _http_url(url: str) -> str:
     """The URL without a slash at its end; raise ValueError, without the URL, where it is none."""
-    text = url.strip().rstrip("/")
-    try:
-        parts = urlsplit(text)
-        is_plain = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_plain = False
-    if not is_plain or parts.username is not None or parts.query or parts.fragment:
+    parts = _parts_of(url)
+    if parts is None or _has_more(parts):
         raise ValueError("is not a URL; write https://<host>:9200, user and password stand in variables of their own")
     return parts.geturl()
+
+
+def _parts_of(url: str) -> SplitResult | None:
+    """The parts of a web address without a slash at its end; None where there is no host to ask at."""
+    try:
+        parts = urlsplit(url.strip().rstrip("/"))
+        return parts if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 else None
+    except ValueError:
+        return None
+
+
+def _has_more(parts: SplitResult) -> bool:
+    """Whether the address tells more than where to ask: who asks, or what."""
+    return parts.username is not None or bool(parts.query or parts.fragment)
 
 
 def _token(secret: SecretStr) -> SecretStr:

@@ -24,14 +24,21 @@ TABLES = (
     "ugc.ratings",
     "content.film_work",
 )
-FUNCTIONS = ("etl.open_query(refcursor, text)", "etl.guard_pipeline()", "etl.tell_of_pipeline()", "etl.keep_event()")
+FUNCTIONS = (
+    "etl.open_query(refcursor, text)",
+    "etl.open_transactions(text)",
+    "etl.guard_pipeline()",
+    "etl.tell_of_pipeline()",
+    "etl.keep_trail()",
+    "etl.keep_run()",
+)
 SCHEMAS = ("etl", "analytics", "ugc", "content")
 
 
 def upgrade() -> None:
     for schema in SCHEMAS:
         op.execute(f"create schema {schema}")
-    for create in (_definitions, _moves, _liveness, _runs, _trail, _poison, _source, _marts, _reading):
+    for create in (_definitions, _moves, _liveness, _runs, _trail, _kept, _poison, _source, _marts, _reading):
         create()
 
 
@@ -87,7 +94,7 @@ def _definitions() -> None:
     op.execute("""
         create table etl.etl_pipeline_tasks (
           id uuid primary key default gen_random_uuid(),
-          pipeline_id uuid not null references etl.etl_pipelines (id) on delete cascade,
+          pipeline_id uuid not null references etl.etl_pipelines (id),
           order_index integer not null,
           task_type text not null constraint task_type check (task_type in ('SQL', 'PYTHON')),
           body text not null,
@@ -148,7 +155,7 @@ def _liveness() -> None:
     """)
     op.execute("""
         create table etl.etl_leases (
-          pipeline_id uuid primary key references etl.etl_pipelines (id) on delete cascade,
+          pipeline_id uuid primary key references etl.etl_pipelines (id),
           owner text,
           epoch bigint not null default 0,
           claimed_at timestamptz,
@@ -157,7 +164,7 @@ def _liveness() -> None:
     """)
     op.execute("""
         create table etl.etl_state (
-          pipeline_id uuid primary key references etl.etl_pipelines (id) on delete cascade,
+          pipeline_id uuid primary key references etl.etl_pipelines (id),
           last_processed_value text,
           last_processed_id text,
           updated_at timestamptz not null default now()
@@ -169,7 +176,7 @@ def _runs() -> None:
     op.execute("""
         create table etl.etl_runs (
           id uuid primary key default gen_random_uuid(),
-          pipeline_id uuid not null references etl.etl_pipelines (id) on delete cascade,
+          pipeline_id uuid not null references etl.etl_pipelines (id),
           started_at timestamptz not null default clock_timestamp(),
           finished_at timestamptz,
           rows_read bigint not null default 0,
@@ -189,7 +196,7 @@ def _runs() -> None:
           idempotency_key text,
           worker text,
           epoch bigint,
-          resumed_from uuid references etl.etl_runs (id) on delete set null,
+          resumed_from uuid references etl.etl_runs (id),
           definition jsonb,
           warnings jsonb not null default '[]',
           constraint run_is_closed check ((status = 'RUNNING') = (finished_at is null))
@@ -200,7 +207,7 @@ def _runs() -> None:
     op.execute("create unique index uq_run_key on etl.etl_runs (pipeline_id, idempotency_key)")
     op.execute("""
         create table etl.etl_run_requests (
-          pipeline_id uuid not null references etl.etl_pipelines (id) on delete cascade,
+          pipeline_id uuid not null references etl.etl_pipelines (id),
           idempotency_key text not null,
           requested_at timestamptz not null default now(),
           primary key (pipeline_id, idempotency_key)
@@ -211,7 +218,7 @@ def _runs() -> None:
 def _trail() -> None:
     op.execute("""
         create table etl.etl_batches (
-          run_id uuid not null references etl.etl_runs (id) on delete cascade,
+          run_id uuid not null references etl.etl_runs (id),
           seq integer not null,
           cursor_from jsonb,
           cursor_to jsonb,
@@ -227,9 +234,13 @@ def _trail() -> None:
     op.execute("""
         create table etl.etl_events (
           id bigint generated always as identity primary key,
-          pipeline_id uuid not null references etl.etl_pipelines (id) on delete cascade,
-          from_status text,
-          to_status text not null,
+          pipeline_id uuid not null references etl.etl_pipelines (id),
+          from_status text constraint event_from_status check (
+            from_status in ('IDLE', 'RUN_REQUESTED', 'RUNNING', 'PAUSE_REQUESTED', 'PAUSED', 'FAILED')
+          ),
+          to_status text not null constraint event_to_status check (
+            to_status in ('IDLE', 'RUN_REQUESTED', 'RUNNING', 'PAUSE_REQUESTED', 'PAUSED', 'FAILED')
+          ),
           actor text not null,
           epoch bigint,
           reason text,
@@ -263,16 +274,38 @@ def _trail() -> None:
         create trigger tell_of_pipeline after update on etl.etl_pipelines
         for each row when (old.status is distinct from new.status) execute function etl.tell_of_pipeline()
     """)
+
+
+def _kept() -> None:
+    """What happened stays: batches and events are only ever added, and a run that has ended stays as it ended."""
     op.execute("""
-        create function etl.keep_event() returns trigger language plpgsql as $$
+        create function etl.keep_trail() returns trigger language plpgsql as $$
         begin
-          raise exception 'events are only ever added' using errcode = '23514';
+          raise exception 'the rows of % are only ever added', tg_table_name
+            using errcode = '23514', constraint = 'trail_is_kept';
+        end
+        $$
+    """)
+    for table in ("etl_batches", "etl_events"):
+        op.execute(f"""
+            create trigger keep_trail before update or delete on etl.{table}
+            for each row execute function etl.keep_trail()
+        """)
+    op.execute("""
+        create function etl.keep_run() returns trigger language plpgsql as $$
+        begin
+          raise exception 'run % is %, and stays as it is', old.id, old.status
+            using errcode = '23514', constraint = 'run_is_kept';
         end
         $$
     """)
     op.execute("""
-        create trigger keep_event before update on etl.etl_events
-        for each row execute function etl.keep_event()
+        create trigger keep_run before update on etl.etl_runs
+        for each row when (old.status <> 'RUNNING') execute function etl.keep_run()
+    """)
+    op.execute("""
+        create trigger keep_run_at_all before delete on etl.etl_runs
+        for each row execute function etl.keep_run()
     """)
 
 
@@ -280,8 +313,8 @@ def _poison() -> None:
     op.execute("""
         create table etl.etl_dlq (
           id bigint generated always as identity primary key,
-          pipeline_id uuid not null references etl.etl_pipelines (id) on delete cascade,
-          run_id uuid references etl.etl_runs (id) on delete set null,
+          pipeline_id uuid not null references etl.etl_pipelines (id),
+          run_id uuid references etl.etl_runs (id),
           seq integer,
           key text,
           cursor jsonb,
@@ -290,16 +323,27 @@ def _poison() -> None:
           sqlstate text,
           error text not null,
           attempt integer not null default 1,
+          as_of timestamptz,
           created_at timestamptz not null default clock_timestamp(),
-          replayed_at timestamptz
+          seen_at timestamptz not null default clock_timestamp(),
+          replay_requested_at timestamptz,
+          replay_requested_by text,
+          replayed_at timestamptz,
+          is_superseded boolean not null default false,
+          constraint superseded_is_settled check (replayed_at is not null or not is_superseded)
         )
     """)
     op.execute("create index idx_dlq_pipeline on etl.etl_dlq (pipeline_id, id)")
     op.execute("create unique index uq_dlq_row on etl.etl_dlq (pipeline_id, fingerprint) where replayed_at is null")
+    op.execute("create index idx_dlq_key on etl.etl_dlq (pipeline_id, key) where replayed_at is null")
+    op.execute("""
+        create index idx_dlq_requested on etl.etl_dlq (pipeline_id)
+        where replay_requested_at is not null and replayed_at is null
+    """)
     # The keys that a full scan has seen, kept only while deletes are to be found.
     op.execute("""
         create table etl.etl_seen_keys (
-          run_id uuid not null references etl.etl_runs (id) on delete cascade,
+          run_id uuid not null references etl.etl_runs (id),
           key text not null,
           primary key (run_id, key)
         )
@@ -359,3 +403,28 @@ def _reading() -> None:
         end
         $$
     """)
+    # Who may read sources sees by it since when others write, and nothing of what they write. It runs with the rights
+    # of its owner, who may see the sessions of others; `is_hidden` says where he may not.
+    op.execute("""
+        create function etl.open_transactions(reader text)
+        returns table (pid integer, usename name, application_name text, began timestamptz, is_hidden boolean)
+        language sql security definer set search_path = pg_catalog, pg_temp as $$
+          select
+            activity.pid,
+            activity.usename,
+            activity.application_name,
+            case
+              when activity.xact_start is not null then activity.xact_start
+              -- Its time is taken, and its transaction about to begin.
+              when activity.state in ('active', 'fastpath function call') then activity.query_start
+            end,
+            activity.backend_type is null or activity.state = 'disabled'
+          from pg_catalog.pg_stat_activity as activity
+          where activity.datname = current_database()
+            and activity.pid <> pg_backend_pid()
+            and activity.usesysid is not null
+            and coalesce(activity.backend_type, 'client backend') = 'client backend'
+            and not (starts_with(coalesce(activity.application_name, ''), reader) and activity.backend_xid is null)
+        $$
+    """)
+    op.execute("revoke execute on function etl.open_transactions(text) from public")

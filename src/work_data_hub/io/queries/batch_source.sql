@@ -3,13 +3,8 @@ select pg_has_role(current_user, oid, 'member') and has_schema_privilege(oid, to
 from pg_roles
 where rolname = %(role)s
 
--- prepare_session: how patient a reader is; its queries are read to the end, and its numbers are exact
-select
-  set_config('statement_timeout', %(statement_timeout)s, false),
-  set_config('lock_timeout', %(lock_timeout)s, false),
-  set_config('idle_in_transaction_session_timeout', %(idle_timeout)s, false),
-  set_config('cursor_tuple_fraction', '1', false),
-  set_config('extra_float_digits', '1', false)
+-- prepare_session: queries are read to the end, and their numbers are exact
+select set_config('cursor_tuple_fraction', '1', false), set_config('extra_float_digits', '1', false)
 
 -- open_query: a cursor of this name over the one statement
 select etl.open_query(%(name)s, %(statement)s)
@@ -30,23 +25,9 @@ select pg_sleep(%(seconds)s)
 -- clock: the time now, not the time at which this transaction began; and the zone's distance from UTC
 select clock_timestamp(), extract(timezone from clock_timestamp()) <> 0
 
--- open_transactions: all that may still add rows here, since when, and whether this user may see that
-select
-  pid,
-  usename,
-  application_name,
-  case
-    when xact_start is not null then xact_start
-    -- Its time is taken, and its transaction about to begin.
-    when state in ('active', 'fastpath function call') then query_start
-  end,
-  backend_type is null or state = 'disabled'
-from pg_stat_activity
-where datname = current_database()
-  and pid <> pg_backend_pid()
-  and usesysid is not null
-  and coalesce(backend_type, 'client backend') = 'client backend'
-  and not (starts_with(coalesce(application_name, ''), %(reader)s) and backend_xid is null)
+-- open_transactions: all that may still add rows here, since when, and whether that may be seen
+select pid, usename, application_name, began, is_hidden
+from etl.open_transactions(%(reader)s)
 union all
 -- When such a transaction was prepared is known, and not when it began.
 select null, owner, gid, prepared - make_interval(secs => %(prepared_seconds)s), false
