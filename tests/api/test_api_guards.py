@@ -232,6 +232,29 @@ def test_metrics_show_how_everything_stands(api: httpx.Client, warehouse: Connec
 
 
 @pytest.mark.integration
+def test_metrics_count_the_runs_of_every_runner_by_pipeline(api: httpx.Client, warehouse: Connection) -> None:
+    made = created(api)
+    for status, ended in (("SUCCESS", "now()"), ("SUCCESS", "now()"), ("FAILED", "now()"), ("RUNNING", "null")):
+        told(
+            warehouse,
+            "insert into etl.etl_runs"
+            " (pipeline_id, status, finished_at, rows_read, rows_written, rows_unchanged, rows_dlq)"
+            f" values (%s, %s, {ended}, 10, 9, 8, 1)",
+            made["id"],
+            status,
+        )
+    lines = api.get("/metrics").text.splitlines()
+
+    assert 'etl_runs_total{pipeline="film_dim",status="SUCCESS"} 2.0' in lines
+    assert 'etl_runs_total{pipeline="film_dim",status="FAILED"} 1.0' in lines
+    counted = {"read": 30.0, "written": 27.0, "unchanged": 24.0, "dlq": 3.0}
+    for word, rows in counted.items():
+        assert f'etl_rows_{word}_total{{pipeline="film_dim"}} {rows}' in lines
+    # What only a runner can tell is not told as if it never happened.
+    assert not [line for line in lines if line.startswith(("etl_claims", "etl_batch_seconds", "etl_fenced"))]
+
+
+@pytest.mark.integration
 def test_more_requests_at_once_than_connections_are_all_answered(api: httpx.Client, warehouse: Connection) -> None:
     created(api)
     codes: list[int] = []

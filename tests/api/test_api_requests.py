@@ -15,6 +15,7 @@ from work_data_hub.orchestration.batch_place import BatchPlace
 pytestmark = pytest.mark.integration
 
 ALIVE = "runner-alive"
+FILM = "2f0c4b1e-3a57-4f9e-8d5b-6f1f0a7c9b3d"
 TO = {
     "IDLE": [],
     "RUN_REQUESTED": ["RUN_REQUESTED"],
@@ -162,7 +163,7 @@ def test_the_checkpoint_is_put_elsewhere_and_that_is_kept(api: httpx.Client) -> 
     made = created(api, mode="incremental", incremental_key="updated_at", incremental_id_key="film_id")
     path = f"{BASE}/{made['id']}/state"
     nowhere = {"last_processed_value": None, "last_processed_id": None}
-    place = {"last_processed_value": "2026-11-21T00:00:00Z", "last_processed_id": "9"}
+    place = {"last_processed_value": "2026-11-21T00:00:00Z", "last_processed_id": FILM}
 
     assert api.get(path).json() == nowhere
     assert api.put(path, json=place).json() == place
@@ -171,8 +172,8 @@ def test_the_checkpoint_is_put_elsewhere_and_that_is_kept(api: httpx.Client) -> 
     assert api.get(path).json() == nowhere
     reasons = [event["reason"] for event in api.get(f"{BASE}/{made['id']}/events").json()]
     assert [reason for reason in reasons if "checkpoint set" in reason] == [
-        "checkpoint set from (2026-11-21T00:00:00Z, 9) to the beginning",
-        "checkpoint set from the beginning to (2026-11-21T00:00:00Z, 9)",
+        f"checkpoint set from (2026-11-21T00:00:00Z, {FILM}) to the beginning",
+        f"checkpoint set from the beginning to (2026-11-21T00:00:00Z, {FILM})",
     ]
 
 
@@ -194,6 +195,12 @@ def test_the_checkpoint_of_what_runs_is_left_alone(api: httpx.Client, warehouse:
         ("incremental", {"last_processed_value": "1", "last_processed_id": None}, "both a value and an id"),
         ("incremental", {"last_processed_value": "1"}, "last_processed_id"),
         ("incremental", {"last_processed_value": 1, "last_processed_id": "1"}, "last_processed_value"),
+        ("incremental", {"last_processed_value": "1", "last_processed_id": FILM}, "updated_at is timestamp with time"),
+        ("incremental", {"last_processed_value": "2026-02-30", "last_processed_id": FILM}, "updated_at is timestamp"),
+        ("incremental", {"last_processed_value": "2026-01-01 or so", "last_processed_id": FILM}, "updated_at is time"),
+        ("incremental", {"last_processed_value": "now", "last_processed_id": FILM}, "updated_at is timestamp"),
+        ("incremental", {"last_processed_value": "infinity", "last_processed_id": FILM}, "updated_at is timestamp"),
+        ("incremental", {"last_processed_value": "2026-01-01", "last_processed_id": "9"}, "film_id is uuid"),
     ],
 )
 def test_a_checkpoint_that_cannot_be_one_is_refused(
@@ -204,6 +211,49 @@ def test_a_checkpoint_that_cannot_be_one_is_refused(
 
     assert refused.status_code == 422
     assert said in str(refused.json()["detail"])
+
+
+@pytest.mark.parametrize(
+    ("given", "fitting", "others"),
+    [
+        ({"incremental_key": "rating"}, ["7", "7.25", "-1"], ["seven", "NaN", "Infinity", "2026-01-01", ""]),
+        ({"incremental_key": "title"}, ["NaN", "now", ""], []),
+        ({"incremental_key": "day"}, ["2026-01-01"], ["20260101", "today", "2026-13-01"]),
+        ({"incremental_key": "version", "strategy": "xmin"}, ["742"], ["2026-01-01", "7.5"]),
+    ],
+)
+def test_a_checkpoint_fits_the_key_that_rows_are_read_by(
+    api: httpx.Client, given: dict[str, str], fitting: list[str], others: list[str]
+) -> None:
+    columns = "id as film_id, title, rating, updated_at::date as day, film.xmin as version"
+    query = f"select {columns} from content.film_work as film"
+    made = created(api, mode="incremental", incremental_id_key="film_id", source_query=query, **given)
+    path = f"{BASE}/{made['id']}/state"
+    places = [{"last_processed_value": value, "last_processed_id": FILM} for value in (*fitting, *others)]
+
+    assert [api.put(path, json=place).status_code for place in places] == [200] * len(fitting) + [422] * len(others)
+    assert api.get(path).json() == places[len(fitting) - 1]
+
+
+def test_a_checkpoint_by_version_needs_no_id(api: httpx.Client) -> None:
+    query = "select id as film_id, title, film.xmin as version from content.film_work as film"
+    keys = {"incremental_key": "version", "incremental_id_key": "film_id", "strategy": "xmin"}
+    made = created(api, mode="incremental", source_query=query, **keys)
+    place = {"last_processed_value": "742", "last_processed_id": None}
+
+    assert api.put(f"{BASE}/{made['id']}/state", json=place).json() == place
+
+
+def test_a_checkpoint_that_no_source_can_prove_is_refused_and_the_beginning_is_not(
+    api: httpx.Client, warehouse: Connection
+) -> None:
+    made = created(api, mode="incremental", incremental_key="updated_at", incremental_id_key="film_id")
+    told(warehouse, "alter table content.film_work rename to film_work_gone")
+    path = f"{BASE}/{made['id']}/state"
+    refused = api.put(path, json={"last_processed_value": "2026-01-01", "last_processed_id": FILM})
+
+    assert (refused.status_code, "film_work" in refused.json()["detail"]) == (422, True)
+    assert api.put(path, json={"last_processed_value": None, "last_processed_id": None}).status_code == 200
 
 
 def test_dead_letters_wait_until_they_are_replayed(api: httpx.Client, warehouse: Connection) -> None:
@@ -226,24 +276,27 @@ def test_dead_letters_wait_until_they_are_replayed(api: httpx.Client, warehouse:
     assert taken["key"] == "is taken"
 
 
-def test_a_dead_letter_is_taken_once_what_was_wrong_is_mended(api: httpx.Client, warehouse: Connection) -> None:
+def test_a_replay_is_asked_of_a_runner(api: httpx.Client, warehouse: Connection) -> None:
     made = created(api)
-    letters = [("1", "Alien", "8.5"), ("2", None, "9")]
-    for key, title, rating in letters:
-        payload = Json({"film_id": f"00000000-0000-4000-8000-00000000000{key}", "title": title, "rating": rating})
-        told(
-            warehouse,
-            "insert into etl.etl_dlq (pipeline_id, key, payload, fingerprint, error) values (%s, %s, %s, %s, 'x')",
-            made["id"],
-            key,
-            payload,
-            key,
-        )
+    told(
+        warehouse,
+        "insert into etl.etl_dlq (pipeline_id, payload, fingerprint, error)"
+        " select %s, '{\"film_id\": \"1\"}', number, 'x' from generate_series(1, 3) as number",
+        made["id"],
+    )
     path = f"{BASE}/{made['id']}/dlq"
+    first, *others = [letter["id"] for letter in api.get(path).json()]
 
-    assert api.post(f"{path}/replay").json() == {"replayed": 1, "refused": 1, "superseded": 0}
-    assert [letter["key"] for letter in api.get(path).json()] == ["2"]
-    assert told(warehouse, "select title from analytics.film_dim") == [("Alien",)]
+    one = api.post(f"{path}/replay", json={"ids": [first, 999]})
+    asked = [letter["replay_requested_by"] for letter in api.get(path).json()]
+    all_of_them = api.post(f"{path}/replay")
+
+    assert (one.status_code, one.json(), asked) == (202, {"requested": 1}, ["api", None, None])
+    assert (all_of_them.status_code, all_of_them.json()) == (202, {"requested": 3})
+    assert len(others) == 2
+    (event, *_) = api.get(f"{BASE}/{made['id']}/events").json()
+    assert (event["actor"], event["reason"]) == ("api", "dead letters asked to be replayed: 3")
+    assert told(warehouse, "select count(*)::int from analytics.film_dim") == [(0,)]
 
 
 def test_dead_letters_of_what_runs_are_left_alone(api: httpx.Client, warehouse: Connection) -> None:

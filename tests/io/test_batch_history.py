@@ -95,7 +95,7 @@ def test_runs_are_shown_newest_first_and_no_more_than_asked_for(warehouse: Conne
 
 def test_a_run_is_shown_with_all_that_is_known_of_it(warehouse: Connection, pipeline: UUID) -> None:
     first = add_run(warehouse, pipeline, status="FAILED")
-    second = add_run(warehouse, pipeline)
+    second = add_run(warehouse, pipeline, status="RUNNING")
     counts = {
         f"rows_{name}": number
         for number, name in enumerate(
@@ -107,7 +107,8 @@ def test_a_run_is_shown_with_all_that_is_known_of_it(warehouse: Connection, pipe
         ask(warehouse, f"update etl.etl_runs set {name} = %s where id = %s", value, str(second))
     ask(
         warehouse,
-        "update etl.etl_runs set resumed_from = %s, warnings = '[\"late\"]' where id = %s",
+        "update etl.etl_runs set resumed_from = %s, warnings = '[\"late\"]', status = 'SUCCESS', finished_at = now()"
+        " where id = %s",
         str(first),
         str(second),
     )
@@ -261,7 +262,8 @@ def test_the_numbers_of_an_empty_database_are_none_but_told(warehouse: Connectio
 
     assert snapshot.pipelines == dict.fromkeys((status.value for status in Status), 0)
     assert (snapshot.queue_depth, snapshot.running, snapshot.failed, snapshot.oldest_request_seconds) == (0, 0, 0, 0)
-    assert (snapshot.heartbeat_age_seconds, snapshot.dlq_open, snapshot.lag_seconds) == ({}, {}, {})
+    assert (snapshot.heartbeat_age_seconds, snapshot.dlq_open) == ({}, {})
+    assert (snapshot.lag_seconds, snapshot.checkpoint_age_seconds) == ({}, {})
 
 
 def test_pipelines_are_counted_by_where_they_stand(warehouse: Connection) -> None:
@@ -302,7 +304,7 @@ def test_rows_set_aside_are_counted_by_pipeline_while_they_wait(warehouse: Conne
 
 
 @pytest.mark.parametrize(
-    ("checkpoint", "has_lag"),
+    ("checkpoint", "has_age"),
     [
         ("to_char(now() at time zone 'UTC' - interval '100 s', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"+00:00\"')", True),
         ("to_char(now() at time zone 'UTC' - interval '100 s', 'YYYY-MM-DD HH24:MI:SS.US')", True),
@@ -314,17 +316,41 @@ def test_rows_set_aside_are_counted_by_pipeline_while_they_wait(warehouse: Conne
         ("null", False),
     ],
 )
-def test_the_lag_is_the_age_of_a_checkpoint_that_is_a_moment(
-    warehouse: Connection, checkpoint: str, has_lag: bool
-) -> None:
+def test_a_checkpoint_that_is_a_moment_has_an_age(warehouse: Connection, checkpoint: str, has_age: bool) -> None:
     id = create(warehouse, INCREMENTAL)
     ask(warehouse, f"insert into etl.etl_state (pipeline_id, last_processed_value) values (%s, {checkpoint})", str(id))
 
     with warehouse.cursor() as cursor:
-        lags = snapshot_of_metrics(cursor).lag_seconds
+        ages = snapshot_of_metrics(cursor).checkpoint_age_seconds
 
-    assert list(lags) == ["films"] * has_lag
-    assert all(100 <= lag < 200 for lag in lags.values())
+    assert list(ages) == ["films"] * has_age
+    assert all(100 <= age < 200 for age in ages.values())
+
+
+def test_the_lag_is_the_time_since_the_source_was_read_to_its_end(warehouse: Connection) -> None:
+    id, fresh = create(warehouse, INCREMENTAL), create(warehouse, replace(INCREMENTAL, name="fresh"))
+    old = "to_char(now() - interval '9 days', 'YYYY-MM-DD')"
+    ask(warehouse, f"insert into etl.etl_state (pipeline_id, last_processed_value) values (%s, {old})", str(id))
+    for pipeline, status, seconds, mode in (
+        (id, "SUCCESS", 500, "incremental"),
+        (id, "SUCCESS", 100, "incremental"),
+        (id, "SUCCESS", 50, "full"),
+        (id, "FAILED", 10, "incremental"),
+        (fresh, "FAILED", 10, "incremental"),
+    ):
+        ask(
+            warehouse,
+            "insert into etl.etl_runs (pipeline_id, status, started_at, finished_at, definition) values"
+            " (%s, %s, now() - make_interval(secs => %s), now(), jsonb_build_object('mode', %s::text))",
+            *(str(pipeline), status, seconds, mode),
+        )
+
+    with warehouse.cursor() as cursor:
+        snapshot = snapshot_of_metrics(cursor)
+
+    assert list(snapshot.lag_seconds) == ["films"]
+    assert 100 <= snapshot.lag_seconds["films"] < 200
+    assert snapshot.checkpoint_age_seconds["films"] > 8 * 86_400
 
 
 def test_a_full_pipeline_has_no_lag_whatever_checkpoint_is_left(warehouse: Connection, pipeline: UUID) -> None:
@@ -333,9 +359,16 @@ def test_a_full_pipeline_has_no_lag_whatever_checkpoint_is_left(warehouse: Conne
         "insert into etl.etl_state (pipeline_id, last_processed_value) values (%s, '2020-01-01')",
         str(pipeline),
     )
+    ask(
+        warehouse,
+        "insert into etl.etl_runs (pipeline_id, status, finished_at) values (%s, 'SUCCESS', now())",
+        str(pipeline),
+    )
 
     with warehouse.cursor() as cursor:
-        assert snapshot_of_metrics(cursor).lag_seconds == {}
+        snapshot = snapshot_of_metrics(cursor)
+
+    assert (snapshot.lag_seconds, snapshot.checkpoint_age_seconds) == ({}, {})
 
 
 def test_what_is_shown_of_a_run_is_what_the_table_has(warehouse: Connection, pipeline: UUID) -> None:

@@ -205,6 +205,7 @@ def test_rows_the_mapping_refuses_are_dead_letters_with_its_words(sink: IndexSin
             payload={"film_id": "f2", "title": "film 2", "rating": "seven"},
             error="document_parsing_exception: failed to parse field [rating] of type [float]",
             key="f2",
+            place=1,
         ),
     )
 

@@ -203,6 +203,24 @@ def test_a_key_that_another_session_adds_meanwhile_is_updated(warehouse: Connect
     assert ask(warehouse, "select count(*) from analytics.film_dim where deleted_at is not null") == [(0,)]
 
 
+def test_a_row_that_another_session_makes_equal_meanwhile_is_not_touched(
+    warehouse: Connection, warehouse_url: str
+) -> None:
+    write(warehouse, page_of(warehouse, films((1, "old", "1"))))
+    page = page_of(warehouse, films((1, "new", "1")))
+    with closing(connect(warehouse_url)) as other, ThreadPoolExecutor(1) as thread:
+        with other.cursor() as cursor:
+            cursor.execute("update analytics.film_dim set title = 'new' returning (select txid_current())::text")
+            ((theirs,),) = cursor.fetchall()
+        written = thread.submit(write, warehouse, page)
+        while not is_waiting(other) and not written.done():
+            pass
+        other.commit()
+        written.result()
+
+    assert ask(warehouse, "select title, xmin::text from analytics.film_dim") == [("new", theirs)]
+
+
 def is_waiting(connection: Connection) -> bool:
     """Whether a session waits for the transaction of this one."""
     with connection.cursor() as cursor:

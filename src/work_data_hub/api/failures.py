@@ -83,9 +83,9 @@ async def _database(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _batch(request: Request, error: Exception) -> JSONResponse:
-    """What a replay says: the target is away, or does not take the rows."""
+    """What a pipeline's own rules and places say: a target is away, or something of the definition is not possible."""
     code = 503 if isinstance(error, SinkUnavailable) else 422 if isinstance(error, InvalidPipeline) else 409
-    log.warning("api.replay.failed", path=request.url.path, error=type(error).__name__)
+    log.warning("api.pipeline.failed", path=request.url.path, error=type(error).__name__)
     return JSONResponse({"detail": error.message if isinstance(error, BatchError) else ""}, code)
 
 

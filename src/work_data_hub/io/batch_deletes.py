@@ -1,29 +1,19 @@
 """Rows of a target that its source does not have any more: told by the keys that a whole scan has seen."""
 
-from collections.abc import Sequence
 from uuid import UUID
 
-import psycopg2
 from psycopg2 import sql
 
-from work_data_hub.domain.batch.failures import Failure, failure_of
 from work_data_hub.domain.batch.pipeline import Deletes
-from work_data_hub.domain.batch.run import Column, Counts, Page
+from work_data_hub.domain.batch.run import Page
 from work_data_hub.domain.batch.targets import TableTarget
 from work_data_hub.errors import BatchError
-from work_data_hub.io.batch_poison import Halving, Poison
-from work_data_hub.io.batch_stage import StageColumn, stage_for, target_table
-from work_data_hub.io.batch_text import OF_THE_TARGET, lines_of
-from work_data_hub.io.postgres import Cursor, driver_message
+from work_data_hub.io.batch_keys import key_texts, target_forms
+from work_data_hub.io.batch_stage import target_table
+from work_data_hub.io.postgres import Cursor
 from work_data_hub.io.queries import query
 
 _QUERIES = "batch_table_sink"
-_REMEMBER = sql.SQL("""
-insert into etl.etl_seen_keys (run_id, key)
-select %(run_id)s::uuid, given.key::{own}::{wanted}::text
-from unnest(%(keys)s::text[]) as given (key)
-on conflict do nothing
-""")
 _UNSEEN = sql.SQL("""
 not exists (
   select from etl.etl_seen_keys as seen where seen.run_id = any(%(runs)s::uuid[]) and seen.key = target.{key}::text
@@ -50,12 +40,9 @@ def remember_keys(cursor: Cursor, run_id: UUID, *, target: TableTarget, page: Pa
 
     Part of the batch's transaction. A key that the target could not even hold is not noted.
     """
-    lines = lines_of(page, columns=(target.key,), required=(target.key,))
-    keys = [key for key in lines.texts(target.key) if key is not None]
-    own = next((column.type for column in page.columns if column.name == target.key), OF_THE_TARGET)
-    given = Column(name=target.key, type=own if page.records is not None else OF_THE_TARGET)
-    key_column = stage_for(cursor, [given], target=target).columns[0]
-    Halving(_Notes(cursor, run_id, key_column).write).write(keys)
+    texts = [text for text in key_texts(page, target=target) if text is not None]
+    keys = list(target_forms(cursor, page, texts, target=target).values())
+    cursor.execute(query(_QUERIES, "remember_keys"), {"run_id": str(run_id), "keys": keys})
 
 
 def delete_unseen(
@@ -65,7 +52,8 @@ def delete_unseen(
 
     Soft marks them with `deleted_at`, hard removes them, and those that were marked before as well. Raises
     BatchError where the scan saw no row at all, or where more than `most_share` of the living rows would go. To
-    be called once, after the last page of a whole scan; what was seen is forgotten then.
+    be called once, after the last page of a whole scan; what was seen is forgotten then. Rows set aside before that
+    the scan has not met again wait no more: the source has them no longer.
     """
     if deletes is Deletes.IGNORE:
         return 0
@@ -80,6 +68,7 @@ def delete_unseen(
     if has_seen:
         cursor.execute(_DELETE[deletes].format(**parts), runs)
         deleted = cursor.rowcount
+    cursor.execute(query("batch_letters", "supersede_unseen"), runs | {"run": str(run_id), "has_seen": has_seen})
     cursor.execute(query(_QUERIES, "forget_keys"), runs)
     return deleted
 
@@ -95,24 +84,3 @@ def _check_share(target: TableTarget, *, living: int, vanishing: int, most_share
         rule=rule,
         hint="see that the query still gives every row; rows that are really gone have to be deleted by hand",
     )
-
-
-class _Notes:
-    """Keys on their way into the notes."""
-
-    def __init__(self, cursor: Cursor, run_id: UUID, key: StageColumn) -> None:
-        self._cursor, self._run_id = cursor, run_id
-        self._statement = _REMEMBER.format(own=sql.SQL(key.type), wanted=sql.SQL(key.target_type or "text"))
-
-    def write(self, keys: Sequence[str]) -> Counts:
-        """Note the keys; raises Poison, nothing noted, where one is no key of the target."""
-        self._cursor.execute("savepoint wdh_keys")
-        try:
-            self._cursor.execute(self._statement, {"run_id": str(self._run_id), "keys": list(keys)})
-        except psycopg2.Error as error:
-            if failure_of(error.pgcode, is_target=True) is not Failure.ROW:
-                raise
-            self._cursor.execute("rollback to savepoint wdh_keys; release savepoint wdh_keys")
-            raise Poison(driver_message(error), sqlstate=error.pgcode) from error
-        self._cursor.execute("release savepoint wdh_keys")
-        return Counts()

@@ -82,7 +82,11 @@ class EventRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetterRow:
-    """A row that was set aside; fractions in its payload are Decimals, as they were written."""
+    """A row that was set aside; fractions in its payload are Decimals, as they were written.
+
+    It was met first at `created_at`, last at `seen_at`, in a run claimed `as_of`. Since `replayed_at` it waits no
+    more: the target took it, or, where it `is_superseded`, a later row of its key came.
+    """
 
     id: int
     run_id: UUID | None
@@ -94,17 +98,23 @@ class DeadLetterRow:
     sqlstate: str | None
     error: str
     attempt: int
+    as_of: datetime | None
     created_at: datetime
+    seen_at: datetime
+    replay_requested_at: datetime | None
+    replay_requested_by: str | None
     replayed_at: datetime | None
+    is_superseded: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsSnapshot:
     """How all pipelines and runners stand at one moment.
 
-    `pipelines` counts them by status, each status there is; `dlq_open` and `lag_seconds` are by pipeline,
-    `heartbeat_age_seconds` by runner. The lag is the age of an incremental pipeline's checkpoint, where that is
-    a moment; it grows while the source is quiet too.
+    `pipelines` counts them by status, each status there is; `heartbeat_age_seconds` is by runner, the rest by
+    pipeline. The lag of an incremental pipeline is the time since the begin of its newest run that read the source
+    to its end; it has none before. The age of its checkpoint, where that is a moment, is the age of the newest row
+    that was read: it grows while the source is quiet too.
     """
 
     pipelines: Mapping[str, int]
@@ -112,6 +122,7 @@ class MetricsSnapshot:
     heartbeat_age_seconds: Mapping[str, float]
     dlq_open: Mapping[str, int]
     lag_seconds: Mapping[str, float]
+    checkpoint_age_seconds: Mapping[str, float]
 
     @property
     def queue_depth(self) -> int:
@@ -175,7 +186,7 @@ def set_state(cursor: Cursor, id: UUID, state: Place | None, *, actor: str) -> b
 def dead_letters(
     cursor: Cursor, id: UUID, *, limit: int, replayed: bool = False, ids: Sequence[int] | None = None
 ) -> tuple[DeadLetterRow, ...]:
-    """The pipeline's rows that are set aside, oldest first; `replayed`: those that were taken since, instead.
+    """The pipeline's rows that are set aside and wait, oldest first; `replayed`: those that wait no more, instead.
 
     `ids` narrows them down to some. To write them again, hold the pipeline first with `freeze`.
     """
@@ -183,9 +194,10 @@ def dead_letters(
     return tuple(_dead_letter(found) for found in _found(cursor, "dead_letters", **given))
 
 
-def mark_replayed(cursor: Cursor, id: UUID, ids: Sequence[int]) -> int:
-    """Note that the pipeline's rows of these ids are taken now; returns how many of them were not before."""
-    cursor.execute(query("batch_history", "mark_replayed"), {"pipeline": str(id), "ids": list(ids)})
+def mark_replayed(cursor: Cursor, id: UUID, ids: Sequence[int], *, superseded: bool = False) -> int:
+    """Note that the pipeline's rows of these ids are taken now, or overtaken; returns how many of them waited."""
+    given = {"pipeline": str(id), "ids": list(ids), "superseded": superseded}
+    cursor.execute(query("batch_history", "mark_replayed"), given)
     return cursor.rowcount
 
 
@@ -196,13 +208,14 @@ def snapshot_of_metrics(cursor: Cursor) -> MetricsSnapshot:
     cursor.execute(query("batch_history", "metrics_workers"))
     statuses = Counter(Status(row[1]) for row in pipelines)
     waits = [row[2] for row in pipelines if row[1] == Status.RUN_REQUESTED and row[2] is not None]
-    ages = {name: _age_seconds(value, now) for name, *_, value, now in pipelines}
+    ages = {name: _age_seconds(value, now) for name, *_, value, _, now in pipelines}
     return MetricsSnapshot(
         pipelines={status.value: statuses[status] for status in Status},
         oldest_request_seconds=max(waits, default=0.0),
         heartbeat_age_seconds=dict(cursor.fetchall()),
         dlq_open={row[0]: row[3] for row in pipelines},
-        lag_seconds={name: age for name, age in ages.items() if age is not None},
+        lag_seconds={name: lag for name, *_, lag, _ in pipelines if lag is not None},
+        checkpoint_age_seconds={name: age for name, age in ages.items() if age is not None},
     )
 
 

@@ -9,17 +9,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from work_data_hub.domain.batch.documents import Document, dead_letter, document_of
 from work_data_hub.domain.batch.failures import Failure, failure_of_status
 from work_data_hub.domain.batch.run import Counts, DeadLetter, Page, Written
 from work_data_hub.domain.batch.targets import TARGETS, IndexTarget
 from work_data_hub.errors import InvalidPipeline, SinkUnavailable
-from work_data_hub.io.elasticsearch_access import IndexAccess
+from work_data_hub.io.elasticsearch_access import TOO_LARGE, IndexAccess
 from work_data_hub.io.faults import NO_FAULTS, Faults
-from work_data_hub.io.index_client import TOO_LARGE, IndexClient
 from work_data_hub.log import get_logger
+
+if TYPE_CHECKING:
+    from work_data_hub.io.index_client import IndexClient
 
 log = get_logger(__name__)
 
@@ -50,7 +53,9 @@ class IndexSink:
     def __init__(self, access: IndexAccess, target: IndexTarget) -> None:
         if TARGETS.get(target.name) != target:
             raise InvalidPipeline(f"target_table '{target.name}' is not allowed", field="target_table")
-        self._target, self._client = target, IndexClient(access, target.index)
+        # Loaded late: the client brings numpy and pyarrow, and most runs fill tables.
+        client: type[IndexClient] = import_module("work_data_hub.io.index_client").IndexClient
+        self._target, self._client = target, client(access, target.index)
         self._is_there = False
         self.notes: tuple[str, ...] = ()
 
@@ -110,11 +115,11 @@ class IndexSink:
     def _lined_up(self, page: Page) -> "_Tally":
         tally = _Tally(target=self._target)
         rows: Sequence[Mapping[str, Any]] = page.rows or ()
-        again = _documents(rows[: page.rows_rescanned], tally)
+        again = _documents(rows[: page.rows_rescanned], tally, first=0)
         known = self._unchanged(again)
         for document in again:
             tally.line_up(document, is_known=document.id in known)
-        for document in _documents(rows[page.rows_rescanned :], tally):
+        for document in _documents(rows[page.rows_rescanned :], tally, first=page.rows_rescanned):
             tally.line_up(document)
         return tally
 
@@ -208,7 +213,7 @@ class _Tally:
 
     def set_aside(self, document: Document, *, error: str) -> None:
         """The document is poison; the one of the same id before it, if any, comes next."""
-        self.dead.append(dead_letter(document.row, error=error, target=self.target))
+        self.dead.append(dead_letter(document.row, error=error, target=self.target, place=document.place))
         self.waiting[document.id].pop()
         if not self.waiting[document.id]:
             del self.waiting[document.id]
@@ -243,8 +248,8 @@ class _Body:
         yield _Body(documents=self.documents[middle:], version=self.version)
 
 
-def _documents(rows: Iterable[Mapping[str, Any]], tally: _Tally) -> list[Document]:
-    made = [document_of(row, target=tally.target) for row in rows]
+def _documents(rows: Iterable[Mapping[str, Any]], tally: _Tally, *, first: int) -> list[Document]:
+    made = [document_of(row, target=tally.target, place=place) for place, row in enumerate(rows, first)]
     tally.dead += [one for one in made if isinstance(one, DeadLetter)]
     return [one for one in made if isinstance(one, Document)]
 

@@ -1,43 +1,141 @@
-"""Dead letters that wait: which are known already, and which the target has overtaken."""
+"""Dead letters that wait: which are known, which a later row has overtaken, and which are asked to be written again.
 
+Everything happens in the caller's transaction.
+"""
+
+import hashlib
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from psycopg2 import sql
 
-from work_data_hub.domain.batch.targets import TARGETS, TableTarget
+from work_data_hub.domain.batch.run import DeadLetter, Page
+from work_data_hub.domain.batch.targets import IndexTarget, TableTarget
+from work_data_hub.io.batch_keys import key_texts, target_forms
+from work_data_hub.io.batch_ledger import fingerprint_of, storable
+from work_data_hub.io.batch_pipelines import AT_REST_WORDS, note
+from work_data_hub.io.batch_stage import target_table
 from work_data_hub.io.postgres import Cursor
+from work_data_hub.io.queries import query
+
+_QUERIES = "batch_letters"
+# Longer keys no target has, and no index of the database takes.
+_LONGEST_KEY_BYTES = 512
+_KEPT_LETTERS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Letters of one pipeline that somebody wants to be written again."""
+
+    pipeline_id: UUID
+    ids: tuple[int, ...]
+    by: tuple[str, ...]
 
 
 def known_fingerprints(cursor: Cursor, pipeline_id: UUID, fingerprints: Sequence[str]) -> frozenset[str]:
-    """Which of the fingerprints belong to a letter of the pipeline that was not replayed."""
-    cursor.execute(
-        "select fingerprint from etl.etl_dlq where pipeline_id = %s and replayed_at is null and fingerprint = any(%s)",
-        (str(pipeline_id), list(fingerprints)),
-    )
+    """Which of the fingerprints belong to a letter of the pipeline that waits."""
+    given = {"pipeline": str(pipeline_id), "fingerprints": list(fingerprints)}
+    cursor.execute(query(_QUERIES, "known"), given)
     return frozenset(fingerprint for (fingerprint,) in cursor.fetchall())
 
 
-def is_superseded(cursor: Cursor, target: str, *, key: str | None, since: datetime) -> bool:
-    """Whether the table has a row of the key that changed after that moment; never for an index."""
-    table = TARGETS.get(target)
-    if key is None or not isinstance(table, TableTarget):
-        return False
-    statement = sql.SQL("select exists (select from {} where {}::text = %s and updated_at > %s)")
-    named = statement.format(sql.Identifier(table.schema, table.table), sql.Identifier(table.key))
-    cursor.execute(named, (key, since))
-    return bool(_only(cursor))
+def pass_letters(
+    cursor: Cursor, pipeline_id: UUID, dead: Sequence[DeadLetter], *, page: Page, target: TableTarget | IndexTarget
+) -> tuple[DeadLetter, ...]:
+    """Let the page's rows overtake the letters of their keys; returns the page's own, ready to be recorded.
+
+    A letter that waits is superseded by any later row of its key, taken or set aside, unless that row is set aside
+    just as it was before. The page's own have their key as the target writes it, and are overtaken where another
+    row of it came behind them. Where nothing waits and nothing is set aside this costs one look.
+    """
+    if not dead and not _has_open(cursor, pipeline_id):
+        return ()
+    texts = key_texts(page, target=target)
+    given = [text for text in texts if text is not None]
+    forms = target_forms(cursor, page, given, target=target) if isinstance(target, TableTarget) else {}
+    keys = [None if text is None else _as_kept(forms.get(text, text)) for text in texts]
+    last = {key: place for place, key in enumerate(keys) if key is not None}
+    letters = tuple(_placed(letter, keys=keys, last=last) for letter in dead)
+    kept = [fingerprint_of(letter) for letter in letters if not letter.is_overtaken]
+    cursor.execute(query(_QUERIES, "supersede"), {"pipeline": str(pipeline_id), "keys": list(last), "kept": kept})
+    return letters
 
 
-def database_now(cursor: Cursor) -> datetime:
-    """The database's clock."""
-    cursor.execute("select clock_timestamp()")
-    now: datetime = _only(cursor)
-    return now
+def leave_overtaken(cursor: Cursor, pipeline_id: UUID, ids: Sequence[int], *, target: TableTarget | None) -> int:
+    """Settle all but the newest letter of each key, and those of the ids that the table has a newer row of.
+
+    Returns how many there were. Without a table only letters are compared.
+    """
+    given = {"pipeline": str(pipeline_id), "ids": list(ids)}
+    cursor.execute(query(_QUERIES, "supersede_older"), given)
+    overtaken = cursor.rowcount
+    if target is not None:
+        behind = sql.SQL(query(_QUERIES, "supersede_behind"))
+        cursor.execute(behind.format(target=target_table(target), key=sql.Identifier(target.key)), given)
+        overtaken += cursor.rowcount
+    return overtaken
 
 
-def _only(cursor: Cursor) -> Any:
+def request_replay(cursor: Cursor, pipeline_id: UUID, ids: Sequence[int] | None, *, actor: str) -> int:
+    """Ask for letters that wait to be written again, all or those of the ids, and wake runners; returns how many.
+
+    An event keeps who did so.
+    """
+    given = {"pipeline": str(pipeline_id), "ids": None if ids is None else list(ids), "actor": actor}
+    cursor.execute(query(_QUERIES, "request"), given)
+    requested = cursor.rowcount
+    if requested:
+        note(cursor, pipeline_id, actor=actor, reason=f"dead letters asked to be replayed: {requested}")
+        cursor.execute(query(_QUERIES, "wake"), {"pipeline": str(pipeline_id)})
+    return requested
+
+
+def is_replay_requested(cursor: Cursor) -> bool:
+    """Whether letters of a pipeline at rest are asked for."""
+    cursor.execute(query(_QUERIES, "is_any_requested"), {"at_rest": AT_REST_WORDS})
+    return cursor.fetchone() == (True,)
+
+
+def take_requested(cursor: Cursor, *, limit: int, without: Sequence[UUID] = ()) -> Asked | None:
+    """The oldest letters that are asked for of one pipeline at rest, other than these; None where there is none.
+
+    The pipeline is neither claimed nor taken by another runner before the transaction ends. No ids: another
+    runner has just settled them.
+    """
+    given = {"at_rest": AT_REST_WORDS, "without": [str(id) for id in without]}
+    cursor.execute(query(_QUERIES, "take_requested"), given)
     row = cursor.fetchone()
-    return row[0] if row else None
+    if row is None:
+        return None
+    cursor.execute(query(_QUERIES, "requested"), {"pipeline": str(row[0]), "limit": limit})
+    rows = cursor.fetchall()
+    by = tuple(dict.fromkeys(who for _, who in rows if who))
+    return Asked(pipeline_id=UUID(str(row[0])), ids=tuple(id for id, _ in rows), by=by)
+
+
+def drop_requests(cursor: Cursor, pipeline_id: UUID, ids: Sequence[int] | None = None) -> None:
+    """Let the letters of the ids, or all of the pipeline, be asked for no more."""
+    given = {"pipeline": str(pipeline_id), "ids": None if ids is None else list(ids)}
+    cursor.execute(query(_QUERIES, "drop_requests"), given)
+
+
+def _has_open(cursor: Cursor, pipeline_id: UUID) -> bool:
+    cursor.execute(query(_QUERIES, "has_open"), {"pipeline": str(pipeline_id)})
+    return cursor.fetchone() == (True,)
+
+
+def _placed(letter: DeadLetter, *, keys: Sequence[str | None], last: dict[str, int]) -> DeadLetter:
+    if letter.place is None:
+        return replace(letter, key=None if letter.key is None else _as_kept(letter.key))
+    key = keys[letter.place]
+    return replace(letter, key=key, is_overtaken=key is not None and last[key] > letter.place)
+
+
+def _as_kept(key: str) -> str:
+    """The key as a letter keeps it: a long one cut, and told from others by its digest."""
+    if len(key.encode("utf-8", "surrogatepass")) <= _LONGEST_KEY_BYTES:
+        return storable(key)
+    digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return f"{storable(key[:_KEPT_LETTERS])}… {digest}"

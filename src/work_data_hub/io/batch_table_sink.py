@@ -75,7 +75,11 @@ class TableSink:
         payload = lines.payload(row)
         key = payload.get(self._target.key)
         return DeadLetter(
-            payload=payload, error=poison.message, sqlstate=poison.sqlstate, key=None if key is None else str(key)
+            payload=payload,
+            error=poison.message,
+            sqlstate=poison.sqlstate,
+            key=None if key is None else str(key),
+            place=row,
         )
 
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
+from uuid import UUID
 
-from work_data_hub.domain.batch.pipeline import Deletes, NullKey
+from work_data_hub.domain.batch.pipeline import Deletes, NullKey, Pipeline
 from work_data_hub.domain.batch.run import Claim, Column, Counts, DeadLetter, Page, Written
 from work_data_hub.domain.batch.targets import TARGETS, IndexTarget, TableTarget
 from work_data_hub.domain.batch.transforms import transform_of
@@ -13,7 +14,7 @@ from work_data_hub.errors import InvalidPipeline
 from work_data_hub.io.batch_deletes import remember_keys
 from work_data_hub.io.batch_index_sink import IndexSink, document_version
 from work_data_hub.io.batch_ledger import fingerprint_of
-from work_data_hub.io.batch_letters import known_fingerprints
+from work_data_hub.io.batch_letters import known_fingerprints, pass_letters
 from work_data_hub.io.batch_table_sink import TableSink
 from work_data_hub.io.batch_text import lines_of
 from work_data_hub.io.postgres import Cursor
@@ -28,8 +29,8 @@ class End(Protocol):
     def notes(self) -> tuple[str, ...]:
         """What whoever watches the run should know of the target."""
 
-    def write(self, cursor: Cursor, page: Page, *, seq: int) -> Written:
-        """Write the page; `seq` numbers the batches of the run."""
+    def write(self, cursor: Cursor, page: Page, *, seq: int, as_of: datetime) -> Written:
+        """Write the page; `seq` numbers the batches of the run, which was claimed `as_of`."""
 
     def close(self) -> None:
         """Let go of what is open."""
@@ -41,11 +42,16 @@ class TableEnd:
     notes: tuple[str, ...] = ()
 
     def __init__(
-        self, claim: Claim, target: TableTarget, columns: tuple[Column, ...] | None, *, place: BatchPlace
+        self,
+        pipeline: Pipeline,
+        target: TableTarget,
+        columns: tuple[Column, ...] | None,
+        *,
+        run_id: UUID | None,
+        place: BatchPlace,
     ) -> None:
-        pipeline = claim.pipeline
-        self._claim, self._target, self._faults = claim, target, place.faults
-        self._remembers = pipeline.deletes is not Deletes.IGNORE and columns is not None
+        self._target, self._faults = target, place.faults
+        self._remembers_for = run_id if pipeline.deletes is not Deletes.IGNORE else None
         self._sink = TableSink(
             target,
             columns or (),
@@ -53,14 +59,11 @@ class TableEnd:
             most_dead=pipeline.dlq_max_rows,
         )
 
-    def write(self, cursor: Cursor, page: Page, *, seq: int) -> Written:
-        """Write the page in the cursor's transaction."""
-        if self._remembers:
-            remember_keys(cursor, self._claim.run_id, target=self._target, page=page)
+    def write(self, cursor: Cursor, page: Page, *, seq: int, as_of: datetime) -> Written:
+        """Write the page in the cursor's transaction; a table has no versions, so that the last one writes."""
+        if self._remembers_for is not None:
+            remember_keys(cursor, self._remembers_for, target=self._target, page=page)
         return self._sink.write(cursor, page, faults=self._faults)
-
-    def stand_at(self, moment: datetime) -> None:
-        """A table has no versions: whoever writes says whether its row is newer."""
 
     def close(self) -> None:
         """Nothing stays open."""
@@ -69,14 +72,14 @@ class TableEnd:
 class IndexEnd:
     """Ends in an index: documents are acknowledged before the checkpoint is committed."""
 
-    def __init__(self, claim: Claim, target: IndexTarget, *, place: BatchPlace, patience: Patience) -> None:
+    def __init__(self, target: IndexTarget, *, place: BatchPlace, patience: Patience) -> None:
         if place.index_access is None:
             raise InvalidPipeline(
                 f"there is no Elasticsearch to write {target.name} to",
                 field="target_table",
                 hint="set ELASTICSEARCH_URL for the runner, then request the run again",
             )
-        self._as_of, self._faults, self._wait = claim.claimed_at, place.faults, patience.before_try
+        self._faults, self._wait = place.faults, patience.before_try
         self._sink = IndexSink(place.index_access, target)
 
     @property
@@ -84,14 +87,13 @@ class IndexEnd:
         """What the index was found like."""
         return self._sink.notes
 
-    def write(self, cursor: Cursor, page: Page, *, seq: int) -> Written:
-        """Write the page, whatever becomes of the cursor's transaction: written again it is the same."""
-        version = document_version(claimed_at=self._as_of, seq=seq)
-        return self._sink.write(page, version=version, wait=self._wait, faults=self._faults)
+    def write(self, cursor: Cursor, page: Page, *, seq: int, as_of: datetime) -> Written:
+        """Write the page, whatever becomes of the cursor's transaction: written again it is the same.
 
-    def stand_at(self, moment: datetime) -> None:
-        """Let what is written next count as of that moment: documents written since stay."""
-        self._as_of = moment
+        Documents of later batches, and of runs that were claimed later, stay as they are.
+        """
+        version = document_version(claimed_at=as_of, seq=seq)
+        return self._sink.write(page, version=version, wait=self._wait, faults=self._faults)
 
     def close(self) -> None:
         """Close the client."""
@@ -99,10 +101,14 @@ class IndexEnd:
 
 
 class Refined:
-    """Applies the pipeline's transforms, and its policy for rows without a key, before rows reach their end."""
+    """Applies the pipeline's transforms, and its policy for rows without a key, before rows reach their end.
+
+    Rows that were set aside before, and come again, are overtaken by those that come now.
+    """
 
     def __init__(self, claim: Claim, end: End) -> None:
-        self._claim, self._end = claim, end
+        self._pipeline_id, self._pipeline, self._end = claim.pipeline_id, claim.pipeline, end
+        self._target = TARGETS[claim.pipeline.target]
         self._transforms = tuple(transform_of(name) for name in claim.pipeline.transforms)
 
     @property
@@ -110,11 +116,13 @@ class Refined:
         """What whoever watches the run should know of the target."""
         return self._end.notes
 
-    def write(self, cursor: Cursor, page: Page, *, seq: int) -> Written:
+    def write(self, cursor: Cursor, page: Page, *, seq: int, as_of: datetime) -> Written:
         """Write what is left of the page; rows that transforms dropped count as read."""
-        if page.is_keyless and self._claim.pipeline.null_key is NullKey.DLQ:
-            return self._set_aside(cursor, page)
-        written = self._end.write(cursor, self._transformed(page), seq=seq)
+        refined = self._transformed(page)
+        if page.is_keyless and self._pipeline.null_key is NullKey.DLQ:
+            return self._set_aside(cursor, refined)
+        written = self._end.write(cursor, refined, seq=seq, as_of=as_of)
+        written = replace(written, dead=self._passed(cursor, refined, written.dead))
         counts = written.counts
         if page.is_keyless:
             return replace(written, counts=_as_looked_at_again(counts, rows=page.rows_read))
@@ -132,31 +140,41 @@ class Refined:
             rows = transform([dict(row) for row in rows]) if rows else rows
         return replace(page, rows=rows) if self._transforms else page
 
+    def _passed(self, cursor: Cursor, page: Page, dead: Sequence[DeadLetter]) -> tuple[DeadLetter, ...]:
+        return pass_letters(cursor, self._pipeline_id, dead, page=page, target=self._target)
+
     def _set_aside(self, cursor: Cursor, page: Page) -> Written:
         """All rows of the page become dead letters; those that wait as such already are only looked at again."""
         lines = lines_of(page, columns=tuple(column.name for column in page.columns), required=())
-        reason = f"{self._claim.pipeline.incremental_key} is null, so that the row has no place in the order"
-        letters = [DeadLetter(payload=lines.payload(row), error=reason) for row in range(len(lines))]
+        reason = f"{self._pipeline.incremental_key} is null, so that the row has no place in the order"
+        letters = [DeadLetter(payload=lines.payload(row), error=reason, place=row) for row in range(len(lines))]
         marks = [fingerprint_of(letter) for letter in letters]
-        known = known_fingerprints(cursor, self._claim.pipeline_id, marks)
+        known = known_fingerprints(cursor, self._pipeline_id, marks)
+        letters = list(self._passed(cursor, page, letters))
         fresh = tuple(letter for letter, mark in zip(letters, marks, strict=True) if mark not in known)
         again = page.rows_read - len(fresh)
         return Written(counts=Counts(read=len(fresh), dlq=len(fresh), rescanned=again), dead=fresh)
 
 
 def choose_end(
-    claim: Claim, columns: tuple[Column, ...] | None, *, place: BatchPlace, patience: Patience
+    pipeline: Pipeline,
+    columns: tuple[Column, ...] | None,
+    *,
+    run_id: UUID | None,
+    place: BatchPlace,
+    patience: Patience,
 ) -> TableEnd | IndexEnd:
-    """The target of the claim; `columns` are the query's, None where rows come from elsewhere.
+    """The target of the pipeline; `columns` are those of its query, None where rows come from elsewhere.
 
-    Raises InvalidPipeline for a target that is not allowed, or cannot be had.
+    What the rows' keys are is remembered for the run, where deletes are to be found. Raises InvalidPipeline for a
+    target that is not allowed, or cannot be had.
     """
-    target = TARGETS.get(claim.pipeline.target)
+    target = TARGETS.get(pipeline.target)
     if isinstance(target, TableTarget):
-        return TableEnd(claim, target, columns, place=place)
+        return TableEnd(pipeline, target, columns, run_id=run_id, place=place)
     if isinstance(target, IndexTarget):
-        return IndexEnd(claim, target, place=place, patience=patience)
-    raise InvalidPipeline(f"target_table '{claim.pipeline.target}' is not allowed", field="target_table")
+        return IndexEnd(target, place=place, patience=patience)
+    raise InvalidPipeline(f"target_table '{pipeline.target}' is not allowed", field="target_table")
 
 
 def _as_looked_at_again(counts: Counts, *, rows: int) -> Counts:

@@ -20,14 +20,15 @@ MOST_ID_BYTES = 512
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A row as an index takes it: its `_id`, its JSON text in UTF-8, and the row it is made of."""
+    """A row as an index takes it: its `_id`, its JSON text in UTF-8, the row it is made of, and where that stood."""
 
     id: str
     source: bytes
     row: Mapping[str, Any]
+    place: int | None = None
 
 
-def document_of(row: Mapping[str, Any], *, target: IndexTarget) -> Document | DeadLetter:
+def document_of(row: Mapping[str, Any], *, target: IndexTarget, place: int | None = None) -> Document | DeadLetter:
     """The document of a row, of the target's columns alone; a dead letter says what no document can hold.
 
     A column that the row lacks is not in the document. UUIDs, dates and times become text, decimals numbers where
@@ -38,16 +39,16 @@ def document_of(row: Mapping[str, Any], *, target: IndexTarget) -> Document | De
         if missing := [name for name in target.required if name not in row]:
             raise ValueError(f"the row has no {', '.join(missing)}")
         fields = {name: _field(name, row[name], target=target) for name in target.columns if name in row}
-        return Document(id=key, source=_json(fields), row=row)
+        return Document(id=key, source=_json(fields), row=row, place=place)
     except (ValueError, TypeError) as error:
-        return dead_letter(row, error=str(error), target=target)
+        return dead_letter(row, error=str(error), target=target, place=place)
 
 
-def dead_letter(row: Mapping[str, Any], *, error: str, target: IndexTarget) -> DeadLetter:
+def dead_letter(row: Mapping[str, Any], *, error: str, target: IndexTarget, place: int | None = None) -> DeadLetter:
     """The row set aside, in texts that PostgreSQL and its JSON can hold whatever was in it."""
     key = row.get(target.key)
     payload = {str(name): _kept(value) for name, value in row.items()}
-    return DeadLetter(payload=payload, error=_kept(error), key=None if key is None else str(_kept(key)))
+    return DeadLetter(payload=payload, error=_kept(error), key=None if key is None else str(_kept(key)), place=place)
 
 
 def _id_of(row: Mapping[str, Any], *, target: IndexTarget) -> str:

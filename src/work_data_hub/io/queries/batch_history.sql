@@ -69,7 +69,7 @@ set last_processed_value = excluded.last_processed_value,
 delete from etl.etl_state
 where pipeline_id = %(pipeline)s::uuid
 
--- dead_letters: the oldest rows that were set aside and not taken since, or those that were
+-- dead_letters: the oldest rows that were set aside and wait, or those that wait no more
 select id,
        run_id,
        seq,
@@ -80,8 +80,13 @@ select id,
        sqlstate,
        error,
        attempt,
+       as_of,
        created_at,
-       replayed_at
+       seen_at,
+       replay_requested_at,
+       replay_requested_by,
+       replayed_at,
+       is_superseded
 from etl.etl_dlq
 where pipeline_id = %(pipeline)s::uuid
   and (replayed_at is not null) = %(replayed)s
@@ -89,9 +94,10 @@ where pipeline_id = %(pipeline)s::uuid
 order by id
 limit %(limit)s
 
--- mark_replayed: note that rows which were set aside are taken now
+-- mark_replayed: note that rows which were set aside are taken now, or overtaken
 update etl.etl_dlq
-set replayed_at = clock_timestamp()
+set replayed_at = clock_timestamp(),
+    is_superseded = %(superseded)s
 where pipeline_id = %(pipeline)s::uuid
   and id = any(%(ids)s::bigint[])
   and replayed_at is null
@@ -107,6 +113,17 @@ select pipeline.name,
            and dead.replayed_at is null
        ),
        case when pipeline.mode = 'incremental' then state.last_processed_value end,
+       case
+         when pipeline.mode = 'incremental' then (
+           select extract(epoch from clock_timestamp() - run.started_at)::float8
+           from etl.etl_runs as run
+           where run.pipeline_id = pipeline.id
+             and run.status = 'SUCCESS'
+             and run.definition ->> 'mode' is distinct from 'full'
+           order by run.started_at desc
+           limit 1
+         )
+       end,
        clock_timestamp()
 from etl.etl_pipelines as pipeline
 left join etl.etl_state as state on state.pipeline_id = pipeline.id
@@ -116,3 +133,17 @@ order by pipeline.name
 select worker_id, extract(epoch from clock_timestamp() - heartbeat_at)::float8
 from etl.etl_workers
 order by worker_id
+
+-- metrics_runs: what each pipeline's runs came to, of all that have ended
+select pipeline.name,
+       run.status,
+       count(*),
+       sum(run.rows_read)::bigint,
+       sum(run.rows_written)::bigint,
+       sum(run.rows_unchanged)::bigint,
+       sum(run.rows_dlq)::bigint
+from etl.etl_runs as run
+join etl.etl_pipelines as pipeline on pipeline.id = run.pipeline_id
+where run.status <> 'RUNNING'
+group by pipeline.name, run.status
+order by pipeline.name, run.status

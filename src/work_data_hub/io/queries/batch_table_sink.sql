@@ -19,6 +19,12 @@ with recursive seen_runs as (
 )
 select array_agg(id)::text[] from seen_runs
 
+-- remember_keys: What a run has seen.
+insert into etl.etl_seen_keys (run_id, key)
+select %(run_id)s::uuid, given.key
+from unnest(%(keys)s::text[]) as given (key)
+on conflict do nothing
+
 -- forget_keys: Let go of what runs have seen.
 delete from etl.etl_seen_keys where run_id = any(%(runs)s::uuid[])
 
@@ -53,6 +59,8 @@ touched as materialized (
   update {target} as target set {touched} updated_at = now(), deleted_at = null
   from touched
   where target.{key} = touched.{key} and not touched.is_new
+    -- Asked again of a row that another session has just made equal.
+    and row({old} target.deleted_at) is distinct from row({given} null::timestamptz)
 ), added as (
   insert into {target} ({names})
   select {names} from touched where is_new
