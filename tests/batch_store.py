@@ -129,11 +129,13 @@ def written(rows: int = 2, *dead: DeadLetter) -> Written:
     return Written(counts=counts, dead=dead)
 
 
-def batch(connection: Connection, held: Claim, seq: int = 0, *, until: Place | None = None) -> None:
+def batch(
+    connection: Connection, held: Claim, seq: int = 0, *, until: Place | None = None, before: Place | None = None
+) -> None:
     """Commit a batch of two rows."""
     with transaction(connection), connection.cursor() as cursor:
         hold(cursor, held)
-        record_batch(cursor, held, seq=seq, page=page(until=until), written=written(), before=None)
+        record_batch(cursor, held, seq=seq, page=page(until=until), written=written(), before=before)
 
 
 def runs(connection: Connection, columns: str, id: UUID) -> list[tuple[Any, ...]]:

@@ -35,6 +35,7 @@ from work_data_hub.domain.batch.status import RunStatus, Status
 from work_data_hub.errors import LeaseLost
 from work_data_hub.io.batch_claims import hold
 from work_data_hub.io.batch_ledger import add_warning, begin_scan, fingerprint_of, is_recorded, record_batch
+from work_data_hub.io.batch_text import prepared
 from work_data_hub.io.postgres import Connection, connect, transaction
 
 pytestmark = pytest.mark.integration
@@ -228,7 +229,7 @@ def test_any_value_can_be_set_aside(warehouse: Connection, value: object, kept: 
 def test_batches_of_other_rows_have_other_hashes(warehouse: Connection) -> None:
     held = claimed(warehouse, add(warehouse))
     of_rows = Page(columns=(), rows_read=1, rows=[{"film_id": 1}])
-    for seq, one in enumerate((page(2), page(2), page(3), of_rows, Page(columns=(), rows_read=0))):
+    for seq, one in enumerate((page(2), prepared(page(2)), page(3), of_rows, Page(columns=(), rows_read=0))):
         recorded(warehouse, held, seq, of=one)
     hashes = [found for (found,) in ask(warehouse, "select content_hash from etl.etl_batches order by seq")]
     assert hashes[0] == hashes[1]
@@ -274,18 +275,18 @@ def test_run_does_not_drown_in_warnings(warehouse: Connection) -> None:
 
 
 def test_batch_that_ends_a_row_of_deaths_does_not_lock_out_a_sweep(warehouse: Connection, warehouse_url: str) -> None:
-    id = add(warehouse)
+    id = add(warehouse, INCREMENTAL)
     register(warehouse, "one")
     request(warehouse, id)
     claim(warehouse)
     silence(warehouse, "one")
     swept(warehouse)
-    held = claimed(warehouse, id)
+    held, further = claimed(warehouse, id), page(until=Place(value="1", id="1"))
     with session_of(warehouse_url, "one") as batches, batches.cursor() as cursor, ThreadPoolExecutor(1) as pool:
         hold(cursor, held)
         taking = pool.submit(take_lease, warehouse_url)
         ask(warehouse, WAITS_FOR_A_LOCK)
-        record_batch(cursor, held, seq=0, page=page(), written=written(), before=None)
+        record_batch(cursor, held, seq=0, page=further, written=written(), before=None)
         batches.commit()
         assert taking.result() == 0
 

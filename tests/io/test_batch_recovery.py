@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from itertools import pairwise
 from threading import Barrier
 from uuid import UUID
 
@@ -10,7 +11,9 @@ import psycopg2
 import pytest
 from tests.batch_store import (
     FULL,
+    INCREMENTAL,
     LEASE_SECONDS,
+    MAX_RECOVERIES,
     add,
     ask,
     batch,
@@ -31,6 +34,8 @@ from tests.batch_store import (
     swept,
 )
 
+from work_data_hub.domain.batch.pipeline import Deletes, Pipeline
+from work_data_hub.domain.batch.run import Cursor as Place
 from work_data_hub.domain.batch.status import RunStatus, Status
 from work_data_hub.errors import LeaseLost
 from work_data_hub.io.batch_claims import RUNNER_STOPPED, beat, hold
@@ -39,6 +44,8 @@ from work_data_hub.io.postgres import Connection, connect, transaction
 pytestmark = pytest.mark.integration
 
 OTHER = replace(FULL, name="other_films")
+KEYED = replace(FULL, unique_key="film_id")
+FIRST = Place(value="1", id="1")
 
 
 def test_living_runner_keeps_what_it_holds(warehouse: Connection) -> None:
@@ -152,16 +159,49 @@ def test_request_after_giving_up_has_all_its_tries(warehouse: Connection) -> Non
     assert [die(warehouse, id) for _ in range(4)] == [Status.RUN_REQUESTED] * 3 + [Status.FAILED]
 
 
-def test_batch_ends_a_row_of_deaths(warehouse: Connection) -> None:
-    id = add(warehouse)
-    register(warehouse, "one")
-    request(warehouse, id)
-    for _ in range(3):
-        die(warehouse, id)
-    held = claim(warehouse)
+def die_behind(connection: Connection, until: Place | None, *, before: Place | None = None) -> Status:
+    """Let the runner that claims next die behind a batch; where the pipeline stands then."""
+    held = claim(connection)
     assert held is not None
-    batch(warehouse, held)
-    assert lease_of(warehouse, id)[2] == 0
+    batch(connection, held, until=until, before=before)
+    silence(connection, "one")
+    (recovered,) = swept(connection)
+    ask(connection, "update etl.etl_workers set heartbeat_at = clock_timestamp()")
+    return recovered.status
+
+
+@pytest.mark.parametrize("pipeline", [KEYED, INCREMENTAL], ids=["by-key", "incremental"])
+def test_deaths_behind_batches_that_are_gone_on_from_are_no_row(warehouse: Connection, pipeline: Pipeline) -> None:
+    request(warehouse, add(warehouse, pipeline))
+    register(warehouse, "one")
+    places = [Place(value=str(number), id=str(number)) for number in range(2 * MAX_RECOVERIES)]
+
+    stands = [die_behind(warehouse, place, before=before) for before, place in pairwise([None, *places])]
+
+    assert stands == [Status.RUN_REQUESTED] * 2 * MAX_RECOVERIES
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "until", "before"),
+    [
+        (FULL, None, None),
+        (replace(KEYED, deletes=Deletes.SOFT), FIRST, None),
+        (INCREMENTAL, None, FIRST),
+        (INCREMENTAL, FIRST, FIRST),
+    ],
+    ids=["without-a-key", "deletes", "rows-without-a-key", "rows-of-before"],
+)
+def test_deaths_behind_a_batch_that_is_read_again_are_a_row(
+    warehouse: Connection, pipeline: Pipeline, until: Place | None, before: Place | None
+) -> None:
+    request(warehouse, add(warehouse, pipeline))
+    register(warehouse, "one")
+
+    stands = [die_behind(warehouse, until, before=before) for _ in range(MAX_RECOVERIES + 1)]
+
+    assert stands == [Status.RUN_REQUESTED] * MAX_RECOVERIES + [Status.FAILED]
+    ((reason,),) = ask(warehouse, "select reason from etl.etl_events where to_status = 'FAILED'")
+    assert reason.endswith(f"{MAX_RECOVERIES + 1} times in a row without getting further")
 
 
 def test_dead_runner_is_swept_up_after_once(warehouse: Connection, warehouse_url: str) -> None:

@@ -83,7 +83,7 @@ class BatchStore(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        ask(self.db, "delete from etl.etl_pipelines")
+        ask(self.db, "truncate etl.etl_pipelines cascade")
         ask(self.db, "delete from etl.etl_workers")
         self.ids = [add(self.db, pipeline) for pipeline in PIPELINES]
         self.starts = 0

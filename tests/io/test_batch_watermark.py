@@ -6,9 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import psycopg2
 import pytest
-from psycopg2.extensions import parse_dsn
 
 from work_data_hub.errors import InvalidPipeline
 from work_data_hub.io.batch_reader import reader_connection
@@ -154,20 +152,21 @@ def test_a_key_without_zone_is_said_to_be_read_in_the_zone_of_the_database(reade
 
 
 @pytest.mark.integration
-def test_who_may_not_see_the_transactions_of_others_may_not_read_so(warehouse: Connection, warehouse_url: str) -> None:
-    place = parse_dsn(warehouse_url) | {"user": "wdh_test_blind", "password": "pw"}
+def test_where_the_transactions_of_others_cannot_be_seen_none_is_taken_for_over(
+    warehouse: Connection, reader: Connection
+) -> None:
+    function = "etl.open_transactions(text)"
     with warehouse, warehouse.cursor() as cursor:
-        cursor.execute("create role wdh_test_blind login password 'pw'")
+        cursor.execute(f"create role wdh_test_blind; alter function {function} owner to wdh_test_blind")
     try:
-        with closing(psycopg2.connect(**place)) as blind:
-            with pytest.raises(InvalidPipeline) as refused:
-                mark(blind)
-            with warehouse, warehouse.cursor() as cursor:
-                cursor.execute("grant pg_read_all_stats to wdh_test_blind")
-            assert mark(blind)
+        with pytest.raises(InvalidPipeline) as refused:
+            mark(reader)
+        with warehouse, warehouse.cursor() as cursor:
+            cursor.execute("grant pg_read_all_stats to wdh_test_blind")
+        assert mark(reader)
     finally:
         with warehouse, warehouse.cursor() as cursor:
-            cursor.execute("drop role wdh_test_blind")
+            cursor.execute(f"alter function {function} owner to current_user; drop role wdh_test_blind")
 
     assert "wdh db roles" in (refused.value.hint or "")
 

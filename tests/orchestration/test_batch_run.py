@@ -1,9 +1,11 @@
 """Whole runs of pipelines on a real database: what they copy, and what they do when something goes wrong."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -22,7 +24,6 @@ from work_data_hub.io.demo_films import seed_films
 from work_data_hub.io.elasticsearch_access import IndexAccess
 from work_data_hub.io.postgres import Connection, transaction
 from work_data_hub.orchestration.batch_place import BatchPlace
-from work_data_hub.orchestration.batch_replay import replay
 from work_data_hub.orchestration.batch_run import run_claim
 
 pytestmark = pytest.mark.integration
@@ -207,33 +208,70 @@ def test_cut_connections_lose_nothing(
     assert read == 10
 
 
-def test_poison_is_set_aside_and_replayed_once_it_is_mended(films: Connection, place: BatchPlace) -> None:
-    query = "select id as film_id, nullif(title, 'Nine Bridges') as title, rating from content.film_work"
-    id = add(films, replace(FULL, source_query=query))
-
-    ended = ran(films, place, id)
-
-    assert ended is RunStatus.SUCCESS
-    assert runs(films, COUNTS, id) == [("SUCCESS", 10, 9, 1)]
-    ((sqlstate, payload),) = ask(films, "select sqlstate, payload from etl.etl_dlq")
-    assert (sqlstate, payload["title"]) == ("23502", None)
-    assert replay(place, id).refused == 1
-    ask(films, "alter table analytics.film_dim alter title drop not null")
-    assert replay(place, id).replayed == 1
-    assert len(target(films)) == 10
-    assert replay(place, id).replayed == 0
+@pytest.fixture
+def breaking_off(films: Connection) -> Iterator[str]:
+    """A query whose fifth row always ends its reading, as a server does that is shut down."""
+    ask(
+        films,
+        "create function public.goes_on(number bigint) returns boolean language plpgsql as $$ begin"
+        " if number > 4 then raise exception 'shut down' using errcode = '57P01'; end if; return true; end $$",
+    )
+    yield (
+        "select film_id, title, rating from (select id as film_id, title, rating, row_number() over (order by id) as n"
+        " from content.film_work) as film where public.goes_on(n)"
+    )
+    ask(films, "drop function public.goes_on")
 
 
-def test_a_replay_leaves_a_row_that_is_newer_in_the_target(films: Connection, place: BatchPlace) -> None:
-    query = "select id as film_id, nullif(title, 'Nine Bridges') as title, rating from content.film_work"
-    id = add(films, replace(FULL, source_query=query))
+@pytest.mark.parametrize(
+    "pipeline", [FULL, replace(BY_KEY, deletes=Deletes.SOFT), BY_KEY], ids=["without-a-key", "deletes", "by-key"]
+)
+def test_a_source_that_breaks_off_at_the_same_row_each_time_is_given_up(
+    films: Connection, place: BatchPlace, breaking_off: str, pipeline: Pipeline
+) -> None:
+    id = add(films, replace(pipeline, source_query=breaking_off, batch_size=2))
+    hasty, signals = replace(place, retry_backoff_seconds=0.0), Signals()
+    with running(films, hasty, id, signals) as execution:
+        wait([execution], timeout=20)
+        # It would go on for ever where nobody counts.
+        signals.stop.set()
+
+    assert execution.result() is RunStatus.FAILED
+    assert "the source broke off" in runs(films, "error_message", id)[0][0]
+    assert batches(films) >= 1
+
+
+def test_a_scan_that_goes_on_in_its_middle_says_so(films: Connection, place: BatchPlace) -> None:
+    id, signals = add(films, SLOW), Signals()
+    with running(films, place, id, signals) as execution:
+        until(lambda: batches(films) >= 1)
+        ask(films, "update etl.etl_runs set started_at = started_at - interval '1 hour'")
+        signals.stop.set()
+        execution.result()
     ran(films, place, id)
-    ask(films, "update etl.etl_pipelines set source_query = %s", QUERY)
-    ran(films, place, id)
-    ask(films, "alter table analytics.film_dim alter title drop not null")
 
-    assert replay(place, id).superseded == 1
-    assert ask(films, "select count(*)::int from analytics.film_dim where title is null") == [(0,)]
+    ((began, place_of_it),) = ask(
+        films,
+        "select to_char(run.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS'), batch.cursor_to->>'id'"
+        " from etl.etl_batches as batch join etl.etl_runs as run on run.id = batch.run_id"
+        " where run.status = 'PAUSED' order by seq desc limit 1",
+    )
+    (first,), (warnings,) = runs(films, "warnings", id)
+    assert not [one for one in first if "two moments" in one]
+    (note,) = [one for one in warnings if "two moments" in one]
+    assert f"those up to film_id {place_of_it} were read from {began}+00:00 on" in note
+
+
+def test_a_scan_whose_source_broke_off_in_its_middle_says_so(films: Connection, place: BatchPlace) -> None:
+    id = add(films, SLOW)
+    with running(films, place, id, Signals()) as execution:
+        until(lambda: batches(films) >= 2)
+        name = f"wdh batch reader {WORKER}"
+        ask(films, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = %s", name)
+
+    assert execution.result() is RunStatus.SUCCESS
+    ((warnings,),) = runs(films, "warnings", id)
+    assert len([one for one in warnings if "two moments" in one]) == 1
 
 
 def test_too_much_poison_fails_the_run_and_writes_nothing_of_the_batch(films: Connection, place: BatchPlace) -> None:
@@ -372,6 +410,16 @@ def test_an_unexpected_failure_closes_the_run_too(
 
     assert status_of(films, id) == "FAILED"
     assert "ZeroDivisionError" in runs(films, "error_message", id)[0][0]
+
+
+def test_what_runs_tables_loads_neither_pandas_nor_the_client_of_the_index() -> None:
+    program = (
+        "import sys, work_data_hub.cli.pipelines_runner_run;"
+        "print(*[name for name in ('pandas', 'pyarrow', 'elasticsearch') if name in sys.modules])"
+    )
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert loaded.stdout.split() == []
 
 
 def test_a_ratio_of_poison_counts_once_there_are_rows_enough(films: Connection, place: BatchPlace) -> None:

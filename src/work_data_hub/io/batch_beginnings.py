@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from work_data_hub.domain.batch.pipeline import Deletes, Mode, Pipeline
+from work_data_hub.domain.batch.checkpoints import checkpoint_kept, reads_other_rows
+from work_data_hub.domain.batch.pipeline import Mode, Pipeline
 from work_data_hub.domain.batch.run import Cursor as Place
 from work_data_hub.domain.batch.status import RunStatus
 from work_data_hub.io.batch_definitions import definition_of
@@ -20,26 +22,33 @@ _OF_THE_SCAN = ("source_query", "tasks", "type", "python_module", "unique_key", 
 class Beginning:
     """Where a run begins: `checkpoint` for an incremental one, `resume_at` for a scan that goes on in its middle.
 
-    `attempt` counts the runs since the last one that succeeded, this one too.
+    `attempt` counts the runs since the last one that succeeded, this one too. What lies before `resume_at` was
+    read from `scan_began_at` on. `notes` are to be kept with the run.
     """
 
     attempt: int = 1
     resumed_from: UUID | None = None
     resume_at: Place | None = None
+    scan_began_at: datetime | None = None
     checkpoint: Place | None = None
+    notes: tuple[str, ...] = ()
 
 
 def beginning_of(cursor: Cursor, pipeline_id: UUID, pipeline: Pipeline) -> Beginning:
     """Where a run of the pipeline, as it is defined now, begins; no run of it may be open."""
     last = _one(cursor, "newest_run", pipeline=str(pipeline_id))
+    checkpoint = _checkpoint(cursor, pipeline_id, pipeline)
     if last is None:
-        return Beginning(checkpoint=_checkpoint(cursor, pipeline_id, pipeline))
+        return Beginning(checkpoint=checkpoint)
     resumed_from = UUID(str(last["id"])) if _goes_on(pipeline, last) else None
+    stopped = _stopped_at(cursor, resumed_from) if pipeline.mode is Mode.FULL else None
     return Beginning(
         attempt=1 if last["status"] == RunStatus.SUCCESS else last["attempt"] + 1,
         resumed_from=resumed_from,
-        resume_at=_stopped_at(cursor, resumed_from) if pipeline.mode is Mode.FULL else None,
-        checkpoint=_checkpoint(cursor, pipeline_id, pipeline),
+        resume_at=Place(**stopped["cursor_to"]) if stopped else None,
+        scan_began_at=stopped["began_at"] if stopped else None,
+        checkpoint=checkpoint,
+        notes=_notes(cursor, pipeline_id, pipeline, checkpoint=checkpoint),
     )
 
 
@@ -54,13 +63,21 @@ def _goes_on(pipeline: Pipeline, last: Mapping[str, Any]) -> bool:
     if pipeline.mode is Mode.INCREMENTAL:
         return True
     then, now = last["definition"] or {}, definition_of(pipeline)
-    is_unchanged = all(then.get(name) == now[name] for name in _OF_THE_SCAN)
-    return pipeline.unique_key is not None and pipeline.deletes is Deletes.IGNORE and is_unchanged
+    return pipeline.is_resumable and all(then.get(name) == now[name] for name in _OF_THE_SCAN)
 
 
-def _stopped_at(cursor: Cursor, run_id: UUID | None) -> Place | None:
-    found = _one(cursor, "stopped_at", run=str(run_id)) if run_id else None
-    return Place(**found["cursor_to"]) if found else None
+def _notes(cursor: Cursor, pipeline_id: UUID, pipeline: Pipeline, *, checkpoint: Place | None) -> tuple[str, ...]:
+    """That the checkpoint was made by another query, until a run has gone well with this one."""
+    if checkpoint is None:
+        return ()
+    settled = _one(cursor, "settled_run", pipeline=str(pipeline_id))
+    then = settled["definition"] if settled else None
+    is_other = then is not None and reads_other_rows(then, definition_of(pipeline))
+    return (checkpoint_kept(checkpoint.value),) if is_other else ()
+
+
+def _stopped_at(cursor: Cursor, run_id: UUID | None) -> Mapping[str, Any] | None:
+    return _one(cursor, "stopped_at", run=str(run_id)) if run_id else None
 
 
 def _checkpoint(cursor: Cursor, pipeline_id: UUID, pipeline: Pipeline) -> Place | None:

@@ -22,6 +22,7 @@ from work_data_hub.domain.batch.status import RunStatus, Status
 from work_data_hub.errors import LeaseLost
 from work_data_hub.io.batch_beginnings import beginning_of
 from work_data_hub.io.batch_definitions import definition_of, pipeline_of
+from work_data_hub.io.batch_ledger import add_warning
 from work_data_hub.io.batch_pipelines import act_as
 from work_data_hub.io.postgres import Cursor, named_rows
 from work_data_hub.io.queries import query
@@ -39,7 +40,7 @@ _LONGEST_REASON = 500
 class Recovered:
     """A pipeline that was taken from a dead runner, and where it stands now.
 
-    `recoveries` counts how often that happened in a row, without a batch between.
+    `recoveries` counts how often that happened in a row, without getting further.
     """
 
     pipeline_id: UUID
@@ -106,7 +107,7 @@ def claim_next(cursor: Cursor, worker_id: str) -> Claim | None:
         resumed_from=str(begin.resumed_from) if begin.resumed_from else None,
         definition=json.dumps(definition_of(pipeline), ensure_ascii=False),
     )
-    return Claim(
+    claim = Claim(
         run_id=UUID(str(run[0]["id"])),
         pipeline_id=UUID(str(given)),
         pipeline=pipeline,
@@ -116,8 +117,12 @@ def claim_next(cursor: Cursor, worker_id: str) -> Claim | None:
         trigger=trigger,
         resumed_from=begin.resumed_from,
         resume_at=begin.resume_at,
+        scan_began_at=begin.scan_began_at,
         checkpoint=begin.checkpoint,
     )
+    for note in begin.notes:
+        add_warning(cursor, claim, note)
+    return claim
 
 
 def hold(cursor: Cursor, claim: Claim) -> None:
@@ -173,8 +178,8 @@ def close_run(
 def sweep(cursor: Cursor, *, lease_seconds: float, max_recoveries: int) -> tuple[Recovered, ...]:
     """Take back what runners hold that were silent for longer than the lease; returns what became of each.
 
-    A running pipeline is requested again, or FAILED after more than `max_recoveries` in a row without a batch
-    between; one that was asked to pause is PAUSED. A batch under way is waited for, shortly; one that outlasts
+    A running pipeline is requested again, or FAILED after more than `max_recoveries` in a row without getting
+    further; one that was asked to pause is PAUSED. A batch under way is waited for, shortly; one that outlasts
     the lease is cut off. Where a request has moved a pipeline from under its dead runner, the lease and the run
     are ended, and the pipeline stays where it is. Runners silent for ten leases that hold nothing are forgotten.
     """
@@ -254,7 +259,7 @@ def _take_back(cursor: Cursor, seen: Mapping[str, Any], *, lease_seconds: float,
 
 def _why(owner: str | None, *, times: int, is_given_up: bool) -> str:
     gone = f"runner {owner} stopped" if owner else "no runner holds it"
-    return f"{gone}; {times} times in a row without a batch" if is_given_up else gone
+    return f"{gone}; {times} times in a row without getting further" if is_given_up else gone
 
 
 def _next_request(cursor: Cursor, worker_id: str) -> Mapping[str, Any] | None:

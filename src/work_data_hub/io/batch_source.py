@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, TypeAlias
 
 import psycopg2
@@ -46,16 +47,21 @@ def open_source(
                 open_query(cursor, scan.statement, name=_name(number))
             if reading.refused_rows is not None:
                 open_query(cursor, reading.refused_rows, name=_REFUSED)
+            cursor.execute("select now()")
+            ((moment,),) = cursor.fetchall()
     except BaseException:
         _leave(connection)
         raise
-    return Source(connection, pipeline, reading=reading, as_records=as_records)
+    return Source(connection, pipeline, reading=reading, moment=moment, as_records=as_records)
 
 
 class Source:
-    """An open source; its pages are read once, by one thread, and any thread may close it."""
+    """An open source as it stood at a `moment`; its pages are read once, by one thread, and any thread may close it."""
 
-    def __init__(self, connection: Connection, pipeline: Pipeline, *, reading: Reading, as_records: bool) -> None:
+    def __init__(
+        self, connection: Connection, pipeline: Pipeline, *, reading: Reading, moment: datetime, as_records: bool
+    ) -> None:
+        self.moment = moment
         self._connection, self._pipeline, self._reading, self._as_records = connection, pipeline, reading, as_records
         self._names = [column.name for column in reading.columns]
         self._is_closed = threading.Event()

@@ -87,6 +87,7 @@ class Stage:
             old=_each(others, "target.{name}, "),
             latest=_each(others, "latest.{name}, "),
             new=_each(others, "excluded.{name}, "),
+            given=_each(others, "touched.{name}, "),
         )
         return _template("take_over").format(
             touched=touched,

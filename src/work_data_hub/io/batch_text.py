@@ -1,8 +1,10 @@
 """Rows as the CSV that COPY takes, and as the payload of a dead letter: values exact, null and empty text apart."""
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import singledispatch
@@ -25,15 +27,16 @@ class RecordLines:
 
     columns: tuple[Column, ...]
     records: Sequence[str]
+    whole: bytes | None = None
 
     def __len__(self) -> int:
         return len(self.records)
 
     def csv(self, first: int, end: int) -> bytes:
-        """The rows from `first` to before `end`, one a line."""
-        # A record is CSV but for its brackets and its doubled backslashes.
-        text = "\n".join([record[1:-1] for record in self.records[first:end]])
-        return _utf8(text.replace("\\\\", "\\") + "\n")
+        """The rows from `first` to before `end`, one a line; `whole` is all of them, where it was made before."""
+        if self.whole is not None and end - first == len(self.records):
+            return self.whole
+        return _utf8(_csv_text(self.records[first:end]))
 
     def payload(self, row: int) -> dict[str, Any]:
         """What a dead letter keeps of the row: its values as PostgreSQL writes them."""
@@ -78,7 +81,7 @@ class ValueLines:
 def lines_of(page: Page, *, columns: tuple[str, ...], required: tuple[str, ...]) -> RecordLines | ValueLines:
     """The page's rows, ready for COPY; of Python values the `required` columns and those that any row has."""
     if page.records is not None:
-        return RecordLines(columns=page.columns, records=page.records)
+        return RecordLines(columns=page.columns, records=page.records, whole=page.csv)
     rows = page.rows or ()
     present = set().union(*rows)
     return ValueLines(
@@ -86,6 +89,26 @@ def lines_of(page: Page, *, columns: tuple[str, ...], required: tuple[str, ...])
         rows=rows,
         required=required,
     )
+
+
+def prepared(page: Page) -> Page:
+    """The page with all that writing it needs and that takes no connection."""
+    csv = None
+    # A record that cannot be sent is found when it is written.
+    with suppress(Poison):
+        csv = None if page.records is None else _utf8(_csv_text(page.records))
+    return replace(page, csv=csv, content_hash=content_hash(replace(page, csv=csv)))
+
+
+def content_hash(page: Page) -> str | None:
+    """Tells two pages apart, so that a batch that was done again can be compared with the first try."""
+    if page.content_hash is not None or (page.records is None and page.rows is None):
+        return page.content_hash
+    content = page.csv
+    if content is None:
+        text = "\n".join(map(repr, page.rows or ())) if page.records is None else _csv_text(page.records)
+        content = text.encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def record_values(record: str) -> tuple[str | None, ...]:
@@ -150,6 +173,12 @@ def _(value: bytes | bytearray | memoryview) -> str:
 
 def _quoted(value: object) -> str:
     return "" if value is None else '"' + text_of(value).replace('"', '""') + '"'
+
+
+def _csv_text(records: Sequence[str]) -> str:
+    # A record is CSV but for its brackets and its doubled backslashes.
+    text = "\n".join([record[1:-1] for record in records])
+    return text.replace("\\\\", "\\") + "\n"
 
 
 def _utf8(text: str) -> bytes:

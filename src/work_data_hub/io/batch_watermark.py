@@ -8,12 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 from work_data_hub.errors import InvalidPipeline
-from work_data_hub.io.batch_reader import FILE, source_errors
+from work_data_hub.io.batch_reader import FILE, READER_NAME, source_errors
 from work_data_hub.io.postgres import Connection, Cursor, read_only
 from work_data_hub.io.queries import query
-
-READER_NAME = "wdh batch reader "
-"""How the application name of our readers begins: they write nothing, so nobody waits for them."""
 
 # A transaction shows itself a moment after it took its time.
 _SHOWN_SECONDS = 0.01
@@ -64,7 +61,7 @@ def safe_watermark(connection: Connection, *, key_type: str, prepared_seconds: D
     It is the beginning of the oldest transaction still open in this database, else the time now. Of a prepared
     transaction only its end is known: it is taken to have begun `prepared_seconds` before. Keys of whole
     milliseconds or seconds are waited for as long as rounding may have moved them. Raises InvalidPipeline
-    where this connection may not see what others do.
+    where it cannot be seen what others do.
     """
     unit = _unit(key_type)
     with source_errors(), read_only(connection), connection.cursor() as cursor:
@@ -77,9 +74,9 @@ def safe_watermark(connection: Connection, *, key_type: str, prepared_seconds: D
         others = cursor.fetchall()
     if any(is_hidden for *_, is_hidden in others):
         raise InvalidPipeline(
-            f"strategy safe waits for open transactions, and {connection.info.user} may not see those of others",
+            "strategy safe waits for open transactions, and those of others cannot be seen here",
             field="strategy",
-            hint="`wdh db roles` lets etl_reader see them (pg_read_all_stats); or choose strategy overlap",
+            hint="`wdh db roles` lets the owner of etl.open_transactions see them; or choose strategy overlap",
         )
     begun = [OpenTransaction(*other) for *other, _ in others if other[-1] is not None]
     notes = (_zone_note(key_type),) if is_off_utc and not key_type.endswith("with time zone") else ()

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from work_data_hub.errors import ConfigError
 
+TOO_LARGE = 413
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 

@@ -10,9 +10,8 @@ from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 
 from work_data_hub.domain.batch.failures import Failure, failure_of_status
 from work_data_hub.errors import BatchError, SinkUnavailable
-from work_data_hub.io.elasticsearch_access import IndexAccess
+from work_data_hub.io.elasticsearch_access import TOO_LARGE, IndexAccess
 
-TOO_LARGE = 413
 _EXISTS = "resource_already_exists_exception"
 _NEEDED = "errors,items.*._id,items.*.status,items.*.result,items.*.error"
 _CREDENTIALS = "check ELASTICSEARCH_USER and ELASTICSEARCH_PASSWORD, and what that user may do with the index"

@@ -4,17 +4,20 @@ import threading
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
 from types import TracebackType
 
 from work_data_hub.domain.batch.failures import LOST_ATTEMPTS
-from work_data_hub.domain.batch.pipeline import Deletes, Pipeline, column_problems, problems_of
+from work_data_hub.domain.batch.pipeline import Mode, Pipeline, problems_of
 from work_data_hub.domain.batch.run import Claim, Column, Counts, Page
+from work_data_hub.domain.batch.run import Cursor as Place
 from work_data_hub.domain.batch.status import RunStatus, Status
 from work_data_hub.domain.batch.targets import TARGETS, TableTarget
 from work_data_hub.errors import InvalidPipeline, LeaseLost, SourceLost, WorkDataHubError
 from work_data_hub.io.batch_deletes import delete_unseen
-from work_data_hub.io.batch_reader import reader_connection
+from work_data_hub.io.batch_reader import READER_NAME, reader_connection
 from work_data_hub.io.batch_source import Source, open_source
+from work_data_hub.io.batch_text import prepared
 from work_data_hub.io.postgres import Cursor
 from work_data_hub.log import get_logger
 from work_data_hub.orchestration.batch_metrics import BatchMetrics
@@ -103,16 +106,17 @@ class _Run:
         """Read to the end, once more from where the run stands whenever the source breaks off."""
         failed = 0
         while True:
-            written = self._writer.counts.read
+            began_behind = self._writer.place
             try:
                 return self._copy_once()
             except SourceLost as error:
-                failed = 1 if self._writer.counts.read > written else failed + 1
+                has_come_further = self._claim.pipeline.is_resumable and self._writer.place != began_behind
+                failed = 1 if has_come_further else failed + 1
                 self._log.warning("source.lost", attempt=failed, error=error.message)
                 if failed >= LOST_ATTEMPTS:
                     raise
                 self._patience.before_try(failed)
-                if not _is_resumable(self._claim.pipeline):
+                if not self._claim.pipeline.is_resumable:
                     self._writer.begin_again(patience=self._patience)
 
     def _copy_once(self) -> RunStatus | None:
@@ -137,26 +141,37 @@ class _Run:
             reader_url=self._place.reader_url,
             may_read_as_anyone=self._place.may_read_as_anyone,
             statement_timeout_seconds=self._place.statement_timeout_seconds,
-            application_name=f"wdh batch reader {self._claim.worker_id}",
+            application_name=READER_NAME + self._claim.worker_id,
         )
         self._warn((warning,) if warning else ())
         with closing(connection):
+            is_full = pipeline.mode is Mode.FULL
             source = open_source(
                 connection,
                 pipeline,
-                checkpoint=self._writer.place if pipeline.mode == "incremental" else None,
-                resume_at=self._writer.place if pipeline.unique_key and pipeline.mode == "full" else None,
+                checkpoint=None if is_full else self._writer.place,
+                resume_at=self._writer.place if is_full and pipeline.unique_key else None,
                 as_records=not pipeline.transforms and not pipeline.is_index,
             )
             with closing(source):
                 self._warn(source.notes)
+                if is_full and self._writer.place is not None:
+                    self._warn((self._two_moments(source, behind=self._writer.place),))
                 yield source
+
+    def _two_moments(self, source: Source, *, behind: Place) -> str:
+        """What a scan that goes on in its middle has to say: no one moment of the source looked like its result."""
+        began = self._claim.scan_began_at or self._claim.claimed_at
+        return (
+            f"the rows are of two moments of the source: those up to {self._claim.pipeline.unique_key} {behind.id} "
+            f"were read from {_told(began)} on, those behind it as of {_told(source.moment)}; "
+            "a change between them may be half in the target until the next full run"
+        )
 
     def _sink_for(self, columns: tuple[Column, ...]) -> Refined:
         if self._sink is None:
-            names = [column.name for column in columns]
-            _refuse(self._claim.pipeline, [wrong.message for wrong in column_problems(self._claim.pipeline, names)])
-            end = choose_end(self._claim, columns, place=self._place, patience=self._patience)
+            pipeline, run_id = self._claim.pipeline, self._claim.run_id
+            end = choose_end(pipeline, columns, run_id=run_id, place=self._place, patience=self._patience)
             self._sink = Refined(self._claim, end)
         return self._sink
 
@@ -216,15 +231,20 @@ def _read_ahead(source: Source, patience: Patience) -> Generator[Page, None, Non
     """The pages of a source, the next one read while one is written. Raises Halted where a slow one is given up."""
     pages = iter(source.pages())
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batch-reader") as reader:
-        coming = reader.submit(next, pages, None)
+        coming = reader.submit(_next, pages)
         try:
             while (page := _awaited(coming, patience)) is not None:
-                coming = reader.submit(next, pages, None)
+                coming = reader.submit(_next, pages)
                 yield page
         finally:
             # Whoever stops half-way must not wait for a slow query.
             if not coming.done():
                 source.close()
+
+
+def _next(pages: Iterator[Page]) -> Page | None:
+    page = next(pages, None)
+    return None if page is None else prepared(page)
 
 
 def _awaited(coming: "Future[Page | None]", patience: Patience) -> Page | None:
@@ -235,9 +255,8 @@ def _awaited(coming: "Future[Page | None]", patience: Patience) -> Page | None:
     return coming.result()
 
 
-def _is_resumable(pipeline: Pipeline) -> bool:
-    """Whether a scan can go on in its middle: rows have an order, and no delete depends on seeing all of them."""
-    return pipeline.mode == "incremental" or (pipeline.unique_key is not None and pipeline.deletes is Deletes.IGNORE)
+def _told(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(sep=" ", timespec="seconds")
 
 
 def _refuse(pipeline: Pipeline, problems: list[str]) -> None:

@@ -1,13 +1,10 @@
 """The runner: a plain loop that claims what is requested, keeps its leases alive and recovers what the dead left."""
 
 import os
-import signal
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from types import FrameType
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import psycopg2
@@ -15,7 +12,7 @@ from psycopg2 import errors
 
 from work_data_hub import __version__
 from work_data_hub.domain.batch.status import RunStatus, Status
-from work_data_hub.errors import ConfigError, Interrupted, LeaseLost, SchemaDrift, WarehouseError
+from work_data_hub.errors import ConfigError, LeaseLost, SchemaDrift, WarehouseError
 from work_data_hub.io.batch_claims import claim_next, close_run, forget_worker, register_worker, sweep
 from work_data_hub.io.batch_history import snapshot_of_metrics
 from work_data_hub.io.batch_orphans import disown
@@ -28,7 +25,9 @@ from work_data_hub.orchestration.batch_heartbeat import AWAY, Heartbeat, control
 from work_data_hub.orchestration.batch_metrics import BatchMetrics
 from work_data_hub.orchestration.batch_place import BatchPlace
 from work_data_hub.orchestration.batch_pool import BatchPool, Ended, Execute
+from work_data_hub.orchestration.batch_replays import BatchReplays
 from work_data_hub.orchestration.batch_run import run_claim
+from work_data_hub.orchestration.stop_signals import StopSignals
 
 log = get_logger(__name__)
 APPLICATION = "wdh runner"
@@ -38,19 +37,12 @@ _FORGET_LOCK_WAIT = "500ms"
 _HOPELESS = (SchemaDrift, psycopg2.ProgrammingError)
 
 
-def run_batches(
-    place: BatchPlace,
-    *,
-    once: bool = False,
-    worker_id: str = "",
-    port: int = 0,
-    when_ready: Callable[[str], None] = lambda worker_id: None,
-) -> int:
-    """Run pipelines until SIGTERM or SIGINT, or with `once` until nothing is requested; returns the exit code.
+def batch_runner(
+    place: BatchPlace, *, worker_id: str = "", when_ready: Callable[[str], None] = lambda worker_id: None
+) -> "BatchRunner":
+    """A runner of pipelines for `run_batches`; raises ConfigError where its leases would end between signs of life.
 
-    0 after a graceful end; 1 where `once` saw a run fail. `when_ready` is given the worker's id as soon as it is
-    registered, listens and has swept. A second signal ends the process at once with 130. Raises WarehouseError
-    where the database stays away at the start.
+    `when_ready` is given the worker's id as soon as it is registered, listens and has swept.
     """
     if place.heartbeat_seconds >= place.lease_seconds:
         raise ConfigError(
@@ -60,8 +52,17 @@ def run_batches(
             rule=f"less than ETL_LEASE_SECONDS={place.lease_seconds:g}; a third of it, or less, is sound",
             hint="shorten the heartbeat, or lengthen the lease",
         )
-    runner = BatchRunner(place, execute=run_claim, name=worker_id, when_ready=when_ready)
-    with answering(port, health=runner.health, metrics=runner.metrics), _obeying(runner):
+    return BatchRunner(place, execute=run_claim, name=worker_id, when_ready=when_ready)
+
+
+def run_batches(runner: "BatchRunner", *, signals: StopSignals, once: bool = False, port: int = 0) -> int:
+    """Run pipelines until a signal to end, or with `once` until nothing is requested; returns the exit code.
+
+    0 after a graceful end; 1 where `once` saw a run fail. Raises WarehouseError where the database stays away at
+    the start.
+    """
+    with answering(port, health=runner.health, metrics=runner.metrics):
+        signals.tell(runner.stop)
         code = runner.run(once=once)
     if runner.is_busy:
         # Their threads would keep the process; the server takes back what they have not committed.
@@ -90,6 +91,7 @@ class BatchRunner:
         self._wakeups = Wakeups(place.database_url)
         self._heart = self._new_heart()
         self._pool = BatchPool(place, execute=execute, metrics=self.metrics, wake=self._wakeups.wake)
+        self._replays = BatchReplays(place, wake=self._wakeups.wake)
         self._store: Connection | None = None
         self._broken: list[Ended] = []
         self._is_stopping = self._is_registered = self._is_ready = self._has_failed = False
@@ -99,7 +101,7 @@ class BatchRunner:
     @property
     def is_busy(self) -> bool:
         """Whether an execution goes on; after `run`, one that did not end in time."""
-        return self._pool.is_busy
+        return self._pool.is_busy or self._replays.is_busy
 
     def stop(self) -> None:
         """Claim nothing more, and end after the batches under way; safe in a signal handler."""
@@ -134,7 +136,7 @@ class BatchRunner:
             self._rest(error, once=once)
             return False
         self._failed_tries = 0
-        if once and not self._pool.claims and not self._broken:
+        if once and not self._pool.claims and not self._broken and not self._replays.is_busy:
             return True
         self._wakeups.wait(self._next_look - time.monotonic())
         return False
@@ -152,6 +154,7 @@ class BatchRunner:
             log.info("runner.ready", worker=self._heart.worker_id)
             self._when_ready(self._heart.worker_id)
         self._claim(store)
+        self._replays.look(store)
 
     def _connected(self) -> Connection:
         if self._store is None:
@@ -244,12 +247,14 @@ class BatchRunner:
         """Let batches end, no longer than a lease lasts; then leave as if never there."""
         self._is_stopping = True
         self._pool.stop.set()
+        self._replays.stop()
         until = time.monotonic() + self._place.lease_seconds
-        while self._pool.is_busy and (left := until - time.monotonic()) > 0:
+        while self.is_busy and (left := until - time.monotonic()) > 0:
             self._wakeups.wait(left)
         if self._pool.is_busy:
             log.warning("runner.left_batches", worker=self._heart.worker_id, runs=len(self._pool.claims))
         self._pool.close()
+        self._replays.close()
         self._heart.stop()
         with suppress(*AWAY):
             self._sign_off()
@@ -276,26 +281,3 @@ def _forget(store: Connection, worker_id: str) -> None:
     with suppress(errors.LockNotAvailable), transaction(store), store.cursor() as cursor:
         cursor.execute("select set_config('lock_timeout', %s, true)", (_FORGET_LOCK_WAIT,))
         forget_worker(cursor, worker_id)
-
-
-@contextmanager
-def _obeying(runner: BatchRunner) -> Iterator[None]:
-    """The first signal to end stops the runner, the second one ends the process."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    told: list[int] = []
-
-    def obey(number: int, frame: FrameType | None) -> None:
-        if told:
-            os._exit(Interrupted.exit_code)
-        told.append(number)
-        runner.stop()
-
-    before = {number: signal.signal(number, obey) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

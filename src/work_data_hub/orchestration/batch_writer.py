@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 import psycopg2
 
@@ -13,7 +14,7 @@ from work_data_hub.domain.batch.status import RunStatus, Status
 from work_data_hub.errors import BatchError, LeaseLost, SinkUnavailable, TooManyDeadLetters, WarehouseError
 from work_data_hub.io.batch_claims import batch_application, close_run, hold, requested_status
 from work_data_hub.io.batch_ledger import add_warning, begin_scan, is_recorded, record_batch
-from work_data_hub.io.postgres import Connection, Cursor, connect, driver_message, transaction
+from work_data_hub.io.postgres import Connection, Cursor, connect, driver_message, limit_session, transaction
 from work_data_hub.log import get_logger
 from work_data_hub.orchestration.batch_metrics import BatchMetrics
 from work_data_hub.orchestration.batch_patience import Patience
@@ -25,6 +26,7 @@ LOCK_WAIT_SECONDS = 10
 # A share of a handful of rows says nothing.
 _RATIO_COUNTS_FROM_ROWS = 100
 _MOST_ERROR_LETTERS = 2000
+Done = TypeVar("Done")
 _LOST = (psycopg2.OperationalError, psycopg2.InterfaceError, WarehouseError)
 
 
@@ -47,19 +49,15 @@ class BatchWriter:
         Raises LeaseLost when another runner holds the pipeline, BatchError when trying again does not help,
         and Halted when the run is asked to end while it waits.
         """
-        failed, began = 0, time.monotonic()
-        while True:
-            try:
-                written = Written(counts=Counts()) if failed and self._stands() else self._written(page, end)
-            except (psycopg2.Error, SinkUnavailable, WarehouseError) as error:
-                failed += 1
-                self._refuse_hopeless(error, failed, attempts=patience.attempts)
-                patience.before_try(failed)
-                continue
-            self._pass(page, written)
-            self._metrics.batch_written(written.counts, seconds=time.monotonic() - began)
-            self._at.faults.reach("after_commit")
-            return
+
+        def work(failed: int) -> Written:
+            return Written(counts=Counts()) if failed and self._stands() else self._written(page, end)
+
+        began = time.monotonic()
+        written = self._tried(work, patience=patience)
+        self._pass(page, written)
+        self._metrics.batch_written(written.counts, seconds=time.monotonic() - began)
+        self._at.faults.reach("after_commit")
 
     def is_pause_wanted(self) -> bool:
         """Whether a pause stands in the database; no when it cannot be asked. Raises LeaseLost."""
@@ -117,23 +115,29 @@ class BatchWriter:
 
     def _surely(self, work: Callable[[Cursor], None], *, patience: Patience) -> None:
         """Do the work in one transaction; transient failures are tried again as those of a batch are."""
+
+        def in_one(_: int) -> None:
+            with self._transaction() as cursor:
+                work(cursor)
+
+        self._tried(in_one, patience=patience)
+
+    def _tried(self, work: Callable[[int], Done], *, patience: Patience) -> Done:
+        """What the work gives, which is told how many tries have failed; transient failures are tried again."""
         failed = 0
         while True:
             try:
-                with self._transaction() as cursor:
-                    work(cursor)
-            except (psycopg2.Error, WarehouseError) as error:
+                return work(failed)
+            except (psycopg2.Error, SinkUnavailable, WarehouseError) as error:
                 failed += 1
                 self._refuse_hopeless(error, failed, attempts=patience.attempts)
                 patience.before_try(failed)
-            else:
-                return
 
     def _written(self, page: Page, end: End) -> Written:
         """Write and commit; nothing of it stands when this raises, unless only the answer to the commit was lost."""
         with self._transaction() as cursor:
             hold(cursor, self._claim)
-            written = end.write(cursor, page, seq=self._seq)
+            written = end.write(cursor, page, seq=self._seq, as_of=self._claim.claimed_at)
             self._refuse_too_many(written)
             self._record(cursor, page, written)
             self._at.faults.reach("before_commit")
@@ -190,12 +194,10 @@ class BatchWriter:
 
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed:
-            self._connection = connect(self._at.database_url, application_name=batch_application(self._claim.worker_id))
-            with transaction(self._connection), self._connection.cursor() as cursor:
-                cursor.execute("select set_config('lock_timeout', %s, false)", (f"{LOCK_WAIT_SECONDS}s",))
-                timeout = f"{self._at.statement_timeout_seconds:.0f}s"
-                cursor.execute("select set_config('statement_timeout', %s, false)", (timeout,))
-                cursor.execute("select set_config('idle_in_transaction_session_timeout', %s, false)", (timeout,))
+            connection = connect(self._at.database_url, application_name=batch_application(self._claim.worker_id))
+            longest = self._at.statement_timeout_seconds
+            limit_session(connection, statement_seconds=longest, lock_seconds=LOCK_WAIT_SECONDS, idle_seconds=longest)
+            self._connection = connection
         return self._connection
 
 

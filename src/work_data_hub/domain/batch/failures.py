@@ -22,8 +22,8 @@ _TRANSIENT = frozenset(
         "25P03",  # idle in transaction too long
     }
 )
-# A table that is renamed away for a moment is back at the next try.
 _RAISED = "P0001"  # by a trigger of the target
+# A table that is renamed away for a moment is back at the next try.
 _MISSING_TARGET = frozenset({"42P01", "3F000"})
 
 

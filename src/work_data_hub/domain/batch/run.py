@@ -40,7 +40,8 @@ class Page:
     dictionaries of Python values instead. One of both is None. `cursor` is the place of the last row read,
     whatever became of the rows since; None where the order of the source has no meaning. `rows_rescanned`, of
     them all, were read before and are looked at again; they come first. A page that `is_keyless` has the rows
-    without an incremental key, and no cursor.
+    without an incremental key, and no cursor. `csv`, the records as they are sent to a table, and `content_hash`
+    are there where they were made ahead, while an earlier page was written.
     """
 
     columns: tuple[Column, ...]
@@ -50,6 +51,8 @@ class Page:
     cursor: Cursor | None = None
     rows_rescanned: int = 0
     is_keyless: bool = False
+    csv: bytes | None = None
+    content_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +75,18 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """A row that the target does not take: what it holds, and why."""
+    """A row that the target does not take: what it holds, and why.
+
+    `place` is where it stood among the rows of its page, from 0. One that `is_overtaken` was followed there by
+    another row of its key, so that it is kept for the record alone.
+    """
 
     payload: Mapping[str, Any]
     error: str
     sqlstate: str | None = None
     key: str | None = None
+    place: int | None = None
+    is_overtaken: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +102,7 @@ class Claim:
     """A run that a runner holds: what is run, who holds it, and where the run before it stopped.
 
     `epoch` is the fencing token: whoever claims later has a higher one, and every batch checks it. `claimed_at`
-    is the database's clock, aware.
+    is the database's clock, aware; so is `scan_began_at`, when rows up to `resume_at` began to be read.
     """
 
     run_id: UUID
@@ -105,4 +114,5 @@ class Claim:
     trigger: str = "api"
     resumed_from: UUID | None = None
     resume_at: Cursor | None = None
+    scan_began_at: datetime | None = None
     checkpoint: Cursor | None = None

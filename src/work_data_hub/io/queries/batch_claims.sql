@@ -75,17 +75,34 @@ where pipeline_id = %(pipeline)s::uuid
 order by started_at desc, epoch desc nulls last
 limit 1
 
--- stopped_at: the place of the last row that a run, or those it went on from, committed
+-- settled_run: the definition that a checkpoint stands for: of the last run that went well, or began at the beginning
+select run.definition
+from etl.etl_runs as run
+where run.pipeline_id = %(pipeline)s::uuid
+  and (
+    run.status = 'SUCCESS'
+    or exists (select from etl.etl_batches as batch where batch.run_id = run.id and batch.cursor_from is null)
+  )
+order by run.started_at desc, run.epoch desc nulls last
+limit 1
+
+-- stopped_at: the place of the last row that a run, or those it went on from, committed, and when the first of them began
 with recursive chain as (
-  select run.id, run.resumed_from, 0 as age
+  select run.id, run.resumed_from, run.started_at, 0 as age
   from etl.etl_runs as run
   where run.id = %(run)s::uuid
   union all
-  select older.id, older.resumed_from, chain.age + 1
+  select older.id, older.resumed_from, older.started_at, chain.age + 1
   from chain
   join etl.etl_runs as older on older.id = chain.resumed_from
 )
-select batch.cursor_to
+select
+  batch.cursor_to,
+  (
+    select min(chain.started_at)
+    from chain
+    where exists (select from etl.etl_batches as of_it where of_it.run_id = chain.id)
+  ) as began_at
 from chain
 join etl.etl_batches as batch on batch.run_id = chain.id
 where batch.cursor_to is not null

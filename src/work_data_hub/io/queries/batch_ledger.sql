@@ -37,7 +37,8 @@ where (state.last_processed_value, state.last_processed_id)
 
 -- add_letters: rows set aside; one that lies there already was tried once more
 insert into etl.etl_dlq as letter (
-  pipeline_id, run_id, seq, key, cursor, payload, fingerprint, sqlstate, error
+  pipeline_id, run_id, seq, key, cursor, payload, fingerprint, sqlstate, error, as_of, replayed_at,
+  is_superseded
 )
 values %s
 on conflict (pipeline_id, fingerprint) where replayed_at is null do update
@@ -47,9 +48,11 @@ set run_id = excluded.run_id,
     cursor = excluded.cursor,
     sqlstate = excluded.sqlstate,
     error = excluded.error,
+    as_of = excluded.as_of,
+    seen_at = clock_timestamp(),
     attempt = letter.attempt + 1
 
--- progress: a batch is what ends a row of recoveries
+-- progress: what a recovery would not read again ends a row of them
 update etl.etl_leases
 set recoveries = 0
 where pipeline_id = %(pipeline)s::uuid

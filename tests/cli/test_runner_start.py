@@ -1,0 +1,69 @@
+"""Signals that come while the runner still loads end it as gracefully as later ones, and at the second one at once."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from tests.hub import Hub
+
+from work_data_hub.errors import Interrupted
+from work_data_hub.io.postgres import Connection
+
+pytestmark = pytest.mark.integration
+PATIENT_SECONDS = 60.0
+# In the order in which they are loaded, the first one right after the arguments were taken.
+STEPS = ("work_data_hub.settings", "psycopg2", "work_data_hub.orchestration.batch_runner")
+
+
+@contextmanager
+def loading_runner(hub: Hub) -> Iterator[subprocess.Popen[str]]:
+    """A runner whose interpreter tells each module that it has loaded."""
+    process = subprocess.Popen(
+        hub.command("pipelines", "runner"),
+        env=hub.environment(PYTHONPROFILEIMPORTTIME="1"),
+        cwd=hub.home,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def until_loaded(process: subprocess.Popen[str], module: str) -> None:
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.rpartition("|")[2].strip() == module:
+            return
+    raise AssertionError(f"{module} was never loaded")
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_signal_while_it_loads_is_a_graceful_end(
+    warehouse: Connection, hub: Hub, step: str, end: signal.Signals
+) -> None:
+    with loading_runner(hub) as process:
+        until_loaded(process, step)
+        process.send_signal(end)
+        _, told = process.communicate(timeout=PATIENT_SECONDS)
+
+    assert process.returncode == 0
+    assert "ready as" not in told
+    assert "Traceback" not in told
+
+
+def test_a_second_signal_while_it_loads_ends_it_at_once(hub: Hub) -> None:
+    with loading_runner(hub) as process:
+        until_loaded(process, STEPS[0])
+        process.terminate()
+        until_loaded(process, STEPS[1])
+        process.terminate()
+        process.communicate(timeout=PATIENT_SECONDS)
+
+    assert process.returncode == Interrupted.exit_code
