@@ -3,6 +3,7 @@
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,6 +95,27 @@ def test_what_differs_from_the_file_is_changed(hub: Hub, films: str) -> None:
     assert pipelines(hub, "show", "film_dim", "--report", "json").report["pipeline"]["cron"] == "5 * * * *"
 
 
+def test_a_list_shows_when_each_pipeline_is_to_run(hub: Hub, films: str) -> None:
+    pipelines(hub, "apply", films)
+    head, film_dim, film_inc = pipelines(hub, "list").stdout.splitlines()
+
+    assert head.split()[-1] == "cron"
+    assert film_dim.endswith("yes      0 * * * *")
+    assert film_inc.endswith("yes")
+
+
+def test_a_cron_says_what_is_left_to_do_for_its_schedule(hub: Hub, api: httpx.Client, films: str) -> None:
+    made = pipelines(hub, "apply", films)
+    changed = over(api, hub, "apply", written(hub, FILMS.replace("0 * * * *", "5 * * * *")), "--report", "json")
+    untouched = pipelines(hub, "apply", written(hub, FILMS.replace("0 * * * *", "5 * * * *").replace("0.1", "0.2")))
+
+    (line,) = [line for line in made.stdout.splitlines() if line.startswith("note")]
+    assert line.startswith("note  film_dim: cron: Dagster makes schedules of the files in config/pipelines alone")
+    ((told,),) = [one["notes"] for one in changed.report["notes"]]
+    assert told == line.removeprefix("note  film_dim: ")
+    assert "note" not in untouched.stdout
+
+
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
@@ -107,7 +129,17 @@ def test_one_wrong_pipeline_lets_none_be_written(hub: Hub, before: str, after: s
 
     assert refused.code == 2
     assert said in refused.stderr
+    assert "films.yml" in refused.stderr
     assert pipelines(hub, "list", "--report", "json").report["pipelines"] == []
+
+
+def test_what_only_the_database_knows_names_pipeline_and_file(hub: Hub, api: httpx.Client, films: str) -> None:
+    wrong = written(hub, FILMS.replace("content.film_work\n      - task", "content.films\n      - task"))
+    planned = pipelines(hub, "apply", wrong, "--dry-run")
+
+    for answer in (planned, pipelines(hub, "apply", wrong), over(api, hub, "apply", wrong)):
+        assert answer.code == 2
+        assert f"{wrong}: pipeline 'film_inc': source_query: relation \"content.films\"" in answer.stderr
 
 
 def test_what_runs_is_not_changed(hub: Hub, films: str, warehouse: Connection) -> None:
@@ -116,7 +148,7 @@ def test_what_runs_is_not_changed(hub: Hub, films: str, warehouse: Connection) -
     refused = pipelines(hub, "apply", written(hub, FILMS.replace("0 * * * *", "5 * * * *")))
 
     assert refused.code == 6
-    assert "Cannot update pipeline film_dim while it is RUN_REQUESTED" in refused.stderr
+    assert "films.yml: Cannot update pipeline film_dim while it is RUN_REQUESTED" in refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -166,7 +198,19 @@ def test_refusals_through_the_api_are_the_same_errors(hub: Hub, api: httpx.Clien
         assert "changed_at is not a column of the query" in answer.stderr
 
 
+def test_a_request_says_who_does_the_work(hub: Hub, films: str) -> None:
+    pipelines(hub, "apply", films)
+
+    assert (
+        pipelines(hub, "run", "film_dim")
+        .stdout.splitlines()[1]
+        .startswith("next: wdh pipelines watch film_dim; a runner")
+    )
+
+
 def test_an_unknown_name_proposes_one(hub: Hub, films: str) -> None:
+    unknown = pipelines(hub, "show", "film_dim")
+    assert "`wdh pipelines apply FILE` makes the first" in unknown.stderr
     pipelines(hub, "apply", films)
     refused = pipelines(hub, "run", "film_dimm")
 
@@ -194,6 +238,43 @@ def test_waiting_ends_with_the_run(hub: Hub, api: httpx.Client, films: str) -> N
     assert same.stdout == good.stdout
     assert (other.report["run"]["status"], other.report["run"]["trigger"]) == ("SUCCESS", "api")
     assert other.report["run"]["id"] != good.report["run"]["id"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["watch", "film_dim", "--every", "0.05"], 0, ""),
+        (["run", "film_dim", "--wait"], 130, "stopped looking; what was requested stands"),
+    ],
+    ids=["watch", "wait"],
+)
+def test_ctrl_c_ends_the_looking_and_nothing_else(
+    hub: Hub, films: str, warehouse: Connection, arguments: list[str], code: int, said: str
+) -> None:
+    pipelines(hub, "apply", films)
+    if arguments[0] == "watch":
+        pipelines(hub, "run", "film_dim")
+    process = subprocess.Popen(
+        hub.command("pipelines", *arguments),
+        env=hub.environment(),
+        cwd=hub.home,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    looks = "select count(*) from pg_stat_activity where application_name = 'wdh pipelines'"
+    asked = "select count(*) from etl.etl_pipelines where status = 'RUN_REQUESTED'"
+    deadline = time.monotonic() + 60
+    while told(warehouse, looks) == [(0,)] or told(warehouse, asked) == [(0,)]:
+        assert time.monotonic() < deadline
+    if arguments[0] == "watch":
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("film_dim  RUN_REQUESTED")
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+
+    assert (process.returncode, stderr.partition(",")[0].strip()) == (code, said)
+    assert told(warehouse, asked) == [(1,)]
 
 
 def test_a_failed_run_is_exit_1_and_says_why(hub: Hub, films: str, warehouse: Connection) -> None:
@@ -352,10 +433,28 @@ def _history(warehouse: Connection) -> None:
     )
 
 
+def test_a_replay_is_done_at_once_or_asked_of_a_runner(
+    hub: Hub, api: httpx.Client, films: str, warehouse: Connection
+) -> None:
+    pipelines(hub, "apply", films)
+    _history(warehouse)
+    asked = over(api, hub, "dlq", "film_dim", "--replay")
+    done = pipelines(hub, "dlq", "film_dim", "--replay")
+
+    first, second, third, *rows = asked.stdout.splitlines()
+    assert first == "  requested 1"
+    assert second.startswith("  a runner writes them as soon as nothing of the pipeline runs")
+    assert re.search(rf"{re.escape(str(api.base_url))}/?api/v1/pipelines/[0-9a-f-]+/events$", third)
+    assert rows[0].split()[:5] == ["id", "set", "aside", "replay", "asked"]
+    assert done.stdout.splitlines()[0] == "  replayed 0 · refused 1 · superseded 0"
+    assert (asked.code, done.code) == (0, 0)
+
+
 def test_a_folder_that_declares_nothing_is_refused(hub: Hub, tmp_path: Path) -> None:
     refused = pipelines(hub, "apply", str(tmp_path / "nothing"))
     (tmp_path / "nothing").mkdir()
     empty = pipelines(hub, "apply", str(tmp_path / "nothing"))
 
     assert (refused.code, empty.code) == (2, 2)
+    assert "there is no such file or folder" in refused.stderr
     assert "no pipeline is declared in nothing" in empty.stderr

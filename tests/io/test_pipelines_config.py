@@ -4,6 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from dagster import ScheduleDefinition
 
 from work_data_hub.domain.batch.cron import cron_problem
 from work_data_hub.domain.batch.pipeline import Deletes, Mode, Pipeline, PipelineType
@@ -108,6 +109,7 @@ def test_a_folder_without_files_declares_nothing(tmp_path: Path) -> None:
         (ONE + "dlq_max_ratio: 1.5\n", "dlq_max_ratio", "0 to 1"),
         (ONE + "dlq_max_rows: -1\n", "dlq_max_rows", "whole number from 0"),
         (ONE + "cron: hourly\n", "cron", "five fields"),
+        (ONE + "cron: 0 0 31 2 *\n", "cron", "no day 31 ever comes in month 2"),
         (ONE + "enabled: perhaps\n", "enabled", "true or false"),
         (ONE.replace("analytics.film_dim", "analytics.films"), "target_table", "'analytics.films' is not allowed"),
         (ONE.replace("name: films", "name: fi"), "name", "3 to 64"),
@@ -147,9 +149,29 @@ def test_a_name_stands_once_in_a_file(tmp_path: Path) -> None:
     assert "in this file it stands already" in str(refusal(tmp_path, f"pipelines:{item}{item}\n"))
 
 
-@pytest.mark.parametrize("cron", ["* * * * *", "*/15 6-20 * * 1-5", "0,30 0 1,15 */3 7", "5/10 0 31 12 0"])
+@pytest.mark.parametrize(
+    "cron",
+    [
+        "* * * * *",
+        "*/15 6-20 * * 1-5",
+        "0,30 0 1,15 */3 7",
+        "5/10 0 31 12 0",
+        "0 0 29 2 *",
+        "0 0 31 2-3 *",
+        "0 0 31 2/2 *",
+        "0 0 31,5 2 *",
+        "0 0 5-31 2 *",
+        "0 0 30 */2 *",
+    ],
+)
 def test_cron_lines_that_are_one(cron: str) -> None:
     assert cron_problem(cron) is None
+    assert ScheduleDefinition(name="films", cron_schedule=cron, job_name="films").cron_schedule == cron
+
+
+@pytest.mark.parametrize("cron", ["0 0 30 2 *", "0 0 31 4,6,9,11 *", "0 0 31 2 1", "0 0 31 4/5 *", "0 0 30-31 2 *"])
+def test_days_that_never_come_are_refused(cron: str) -> None:
+    assert "ever comes" in (cron_problem(cron) or "")
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """Batch pipelines in Dagster: a job that requests a run and follows it, whatever becomes of the runner."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
@@ -11,6 +12,8 @@ from dagster import (
     AssetKey,
     DagsterInstance,
     ExecuteInProcessResult,
+    RunRequest,
+    build_schedule_context,
 )
 from tests.hub import PROJECT, Hub
 from tests.played_runner import WORKER, Act, die, die_and_be_swept, fail, leave, pause, played_runner, succeed
@@ -23,7 +26,7 @@ from work_data_hub.io.batch_requests import request_pause, request_run
 from work_data_hub.io.demo_films import seed_films
 from work_data_hub.io.pipelines_config import read_pipelines
 from work_data_hub.io.postgres import Connection, connect, transaction
-from work_data_hub.orchestration.batch_jobs import pipeline_run_job
+from work_data_hub.orchestration.batch_jobs import pipeline_run_job, pipeline_schedules
 from work_data_hub.orchestration.batch_place import batch_place
 from work_data_hub.orchestration.batch_run import run_claim
 from work_data_hub.orchestration.batch_runner import BatchRunner
@@ -45,8 +48,10 @@ def films(warehouse: Connection, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> I
     get_settings.cache_clear()
 
 
-def run_job(instance: DagsterInstance, *, pipeline: str = "films", wait_seconds: float = 60) -> ExecuteInProcessResult:
-    config = {"pipeline": pipeline, "wait_seconds": wait_seconds, "poll_seconds": 0.02}
+def run_job(
+    instance: DagsterInstance, *, pipeline: str = "films", wait_seconds: float = 60, **given: object
+) -> ExecuteInProcessResult:
+    config = {"pipeline": pipeline, "wait_seconds": wait_seconds, "poll_seconds": 0.02, **given}
     return pipeline_run_job.execute_in_process(
         run_config={"ops": {"run_pipeline": {"config": config}}}, instance=instance, raise_on_error=False
     )
@@ -228,6 +233,69 @@ def test_a_disabled_pipeline_is_not_run(warehouse: Connection, films: Hub, insta
 
     assert "the pipeline is disabled" in reason(result)
     assert films.query("select status from etl.etl_pipelines") == [("IDLE",)]
+
+
+SCHEDULED = "name: films\ntarget_table: analytics.film_dim\nsource_query: select 1\ncron: '0 5 * * *'\n"
+
+
+def tick(folder: Path) -> tuple[Sequence[RunRequest], str]:
+    """What the schedule of `films` asks for when its moment comes, and why it asks for nothing."""
+    (folder / "pipelines").mkdir()
+    (folder / "pipelines" / "films.yml").write_text(SCHEDULED, encoding="utf-8")
+    (schedule,) = pipeline_schedules(folder)
+    ticked = schedule.evaluate_tick(build_schedule_context())
+    return ticked.run_requests or [], ticked.skip_message or ""
+
+
+def put(warehouse: Connection, *statuses: Status) -> None:
+    """Move the pipeline by hand, along these statuses."""
+    with transaction(warehouse), warehouse.cursor() as cursor:
+        for status in statuses:
+            cursor.execute("update etl.etl_pipelines set status = %s", (status.value,))
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("statuses", [(), (Status.RUN_REQUESTED, Status.RUNNING, Status.FAILED)])
+def test_a_schedule_asks_for_its_pipeline(
+    films: Hub, warehouse: Connection, tmp_path: Path, statuses: tuple[Status, ...]
+) -> None:
+    put(warehouse, *statuses)
+
+    (request,), _ = tick(tmp_path)
+
+    assert request.run_config == {"ops": {"run_pipeline": {"config": {"pipeline": "films", "keep_pause": True}}}}
+    assert request.tags["wdh/pipeline"] == "films"
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("statuses", [(Status.PAUSED,), (Status.RUN_REQUESTED, Status.RUNNING, Status.PAUSE_REQUESTED)])
+def test_a_schedule_leaves_a_pause_alone_and_says_so(
+    films: Hub, warehouse: Connection, tmp_path: Path, caplog: pytest.LogCaptureFixture, statuses: tuple[Status, ...]
+) -> None:
+    put(warehouse, *statuses)
+
+    requests, reason = tick(tmp_path)
+
+    assert not requests
+    assert f"'films' stands as {statuses[-1]}" in reason
+    assert "schedule.skipped" in caplog.text
+
+
+@pytest.mark.integration
+def test_a_pause_after_the_tick_is_kept_by_the_run_of_a_schedule_alone(
+    films: Hub, warehouse: Connection, instance: DagsterInstance
+) -> None:
+    put(warehouse, Status.PAUSED)
+
+    scheduled = run_job(instance, keep_pause=True)
+    kept = films.query("select status from etl.etl_pipelines")
+    with played_runner(films.url, succeed):
+        by_hand = run_job(instance)
+
+    assert (scheduled.success, kept) == (True, [("PAUSED",)])
+    assert "'films' stands as PAUSED" in shown(scheduled)["skipped"]
+    assert by_hand.success
+    assert shown(by_hand)["rows read"] == 10
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tests.validation.definitions import films_query
-from tests.validation.desk import Desk
+from tests.validation.definitions import ID_KEY, films_query
+from tests.validation.desk import BASE, Desk
 from work_data_hub.domain.batch.status import AT_REST
 from work_data_hub.errors import UsageError
 
@@ -34,6 +34,11 @@ _BEHIND = """
     where not exists (select from analytics.film_dim as film where film.film_id = fw.id and film.title = fw.title
                       and film.rating is not distinct from fw.rating)
 """
+_FILM_COLUMNS = """
+    select attname::text from pg_attribute
+    where attrelid = 'content.film_work'::regclass and attnum > 0 and not attisdropped order by attnum
+"""
+_NOT_DECLARED = ("id", "status", "created_at", "updated_at")
 _AT_REST = sorted(status.value for status in AT_REST)
 
 
@@ -74,7 +79,16 @@ def touch_one(desk: Desk) -> tuple[Any, ...]:
 
 
 def set_id_key(desk: Desk, id: str, key: str) -> None:
-    """Write the pipeline's incremental_id_key into the table; raises UsageError while it runs."""
+    """Write the pipeline's incremental_id_key into the table; raises UsageError for no column of its query.
+
+    While it runs it is refused too.
+    """
+    wanted = {name: value for name, value in desk.pipeline(id).items() if name not in _NOT_DECLARED}
+    wanted |= {"mode": "incremental", "deletes": "ignore", "incremental_id_key": key}
+    wanted["incremental_key"] = wanted["incremental_key"] or key
+    problems = desk.told("POST", f"{BASE}/validate", json=wanted)
+    if wrong := [problem["message"] for problem in problems["problems"] if problem["field"] == "incremental_id_key"]:
+        raise UsageError(wrong[0], field="INC_ID_KEY", hint=f"INC_ID_KEY={ID_KEY}")
     if not desk.rows(_ID_KEY, key, id, _AT_REST):
         raise UsageError("the pipeline runs or waits to, or there is none", field="ID", hint="wait for its end")
 
@@ -93,6 +107,9 @@ def set_tasks(desk: Desk, id: str, *tasks: tuple[str, str, str | None]) -> None:
 
 def set_film_tasks(desk: Desk, id: str, *, key: str = "") -> None:
     """The two tasks of the document: films, then their titles tidied; with the column `key` where it is incremental."""
+    columns = [name for (name,) in desk.rows(_FILM_COLUMNS)]
+    if key and key not in columns:
+        raise UsageError(f"{key} is no column of content.film_work", field="KEY", rule=f"one of {', '.join(columns)}")
     set_tasks(desk, id, ("SQL", films_query(key=key), None), ("PYTHON", "normalize_title", None))
 
 

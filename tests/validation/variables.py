@@ -1,10 +1,14 @@
 """What may be said to a target: NAME=… BATCH=… and so on, from the environment that make gives."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from work_data_hub.domain.batch.pipeline import IDENTIFIER, NAME, Mode
 from work_data_hub.errors import UsageError
+
+_ANYTHING = re.compile(r".*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +28,16 @@ class Variables:
     scale: int = 0
 
 
+_ALLOWED: Mapping[str, tuple[re.Pattern[str], str]] = {
+    "name": (NAME, "3 to 64 letters, digits, _ and -"),
+    "mode": (re.compile("|".join(Mode)), " or ".join(Mode)),
+    "key": (IDENTIFIER, "a column: letters, digits and _, no digit first"),
+    "inc_id_key": (IDENTIFIER, "a column: letters, digits and _, no digit first"),
+}
+
+
 def variables_of(environment: Mapping[str, str]) -> Variables:
-    """The variables as the environment gives them, empty ones left out; raises UsageError for what is no number."""
+    """The variables as the environment gives them, empty ones left out; raises UsageError for what they cannot be."""
     given = {one.name: environment.get(one.name.upper(), "") for one in fields(Variables)}
     return replace(Variables(), **{name: _read(name, text) for name, text in given.items() if text})
 
@@ -38,4 +50,9 @@ def _read(name: str, text: str) -> Any:
         raise UsageError(f"{text!r} is not a number", field=name.upper(), hint=f"{name.upper()}={default}") from None
     if not isinstance(number, str) and not 0 <= number < float("inf"):
         raise UsageError("a number from 0 on is needed", field=name.upper(), hint=f"{name.upper()}={default}")
+    pattern, rule = _ALLOWED.get(name, (_ANYTHING, ""))
+    if not pattern.fullmatch(text):
+        raise UsageError(
+            "not a value it can have", field=name.upper(), input_data=text, rule=rule, hint=f"{name.upper()}={default}"
+        )
     return number

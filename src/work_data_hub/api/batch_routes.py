@@ -11,13 +11,14 @@ from work_data_hub.api.messages import (
     DeadLetterOut,
     ErrorOut,
     EventOut,
+    PipelineChangedOut,
     PipelineCreate,
     PipelineOut,
     PipelineRunOut,
     PipelineUpdate,
     ProblemsOut,
     ReplayIn,
-    ReplayOut,
+    ReplayRequestedOut,
     StateIn,
     StateOut,
     TaskOut,
@@ -62,7 +63,9 @@ def list_pipelines(
     return front.ask(lambda desk: desk.pipelines(name=name))
 
 
-@router.post("", status_code=201, response_model=PipelineOut, responses=_REFUSED)
+@router.post(
+    "", status_code=201, response_model=PipelineChangedOut, response_model_exclude_unset=True, responses=_REFUSED
+)
 def create_pipeline(front: Asked, pipeline: PipelineCreate) -> Any:
     """A new pipeline, idle. Its query is prepared, not run, to see its columns."""
     return front.ask(lambda desk: desk.create(pipeline.model_dump()))
@@ -87,7 +90,7 @@ def get_pipeline(front: Asked, pipeline_id: UUID) -> Any:
     return front.ask(lambda desk: desk.pipeline(pipeline_id))
 
 
-@router.patch("/{pipeline_id}", response_model=PipelineOut, responses=_CHANGE)
+@router.patch("/{pipeline_id}", response_model=PipelineChangedOut, response_model_exclude_unset=True, responses=_CHANGE)
 def change_pipeline(front: Asked, pipeline_id: UUID, changes: PipelineUpdate) -> Any:
     """The pipeline with these fields given anew; the whole must keep every rule, and nothing may run."""
     return front.ask(lambda desk: desk.change(pipeline_id, changes.model_dump(exclude_unset=True)))
@@ -132,7 +135,10 @@ def get_state(front: Asked, pipeline_id: UUID) -> Any:
 
 @router.put("/{pipeline_id}/state", response_model=StateOut, responses={400: _REFUSED[400]} | _NOT_FOUND | _BUSY)
 def set_state(front: Asked, pipeline_id: UUID, state: StateIn) -> Any:
-    """Put the checkpoint elsewhere, only while nothing runs; an event keeps who did so."""
+    """Put the checkpoint elsewhere, only while nothing runs; an event keeps who did so.
+
+    Value and id are written as the query's incremental key and id would be; by version (xmin) no id is needed.
+    """
     place = Place(value=state.last_processed_value, id=state.last_processed_id)
     return front.ask(lambda desk: desk.set_state(pipeline_id, place))
 
@@ -151,11 +157,19 @@ def list_events(front: Asked, pipeline_id: UUID, limit: Limit = 50) -> Any:
 
 @router.get("/{pipeline_id}/dlq", response_model=list[DeadLetterOut], responses=_NOT_FOUND)
 def list_dead_letters(front: Asked, pipeline_id: UUID, limit: Limit = 50, replayed: bool = False) -> Any:
-    """Rows that were set aside, oldest first; `replayed`: those that the target took since, instead."""
+    """Rows that were set aside and wait, oldest first; `replayed`: those that wait no more, instead."""
     return front.ask(lambda desk: desk.dead_letters(pipeline_id, limit=limit, replayed=replayed))
 
 
-@router.post("/{pipeline_id}/dlq/replay", response_model=ReplayOut, responses=_CHANGE)
+@router.post(
+    "/{pipeline_id}/dlq/replay",
+    status_code=202,
+    response_model=ReplayRequestedOut,
+    responses={400: _REFUSED[400]} | _NOT_FOUND | _BUSY,
+)
 def replay_dead_letters(front: Asked, pipeline_id: UUID, wanted: ReplayIn | None = None) -> Any:
-    """Write rows that were set aside again, all that wait or those of the ids, in one transaction."""
-    return front.ask(lambda desk: desk.replay(pipeline_id, wanted.ids if wanted else None))
+    """Ask for rows that were set aside to be written again, all that wait or those of the ids.
+
+    A runner does so while nothing of the pipeline runs; what became of them is an event.
+    """
+    return front.ask(lambda desk: desk.request_replay(pipeline_id, wanted.ids if wanted else None))

@@ -162,6 +162,12 @@ class PipelineOut(BaseModel):
     updated_at: datetime
 
 
+class PipelineChangedOut(PipelineOut):
+    """A pipeline that was made or changed; `notes`, where there are any, say what is left to do, a sentence each."""
+
+    notes: list[str] = []
+
+
 class PipelineRunOut(BaseModel):
     """A run: how it stands or ended, what it counted in rows, and who ran it for whom."""
 
@@ -223,7 +229,11 @@ class EventOut(BaseModel):
 
 
 class DeadLetterOut(BaseModel):
-    """A row that was set aside; fractions in its payload are texts, so that they stay exact."""
+    """A row that was set aside; fractions in its payload are texts, so that they stay exact.
+
+    It was met first at `created_at` and last at `seen_at`, in a run claimed `as_of`. Since `replayed_at` it waits no
+    more: the target took it, or, where it `is_superseded`, a later row of its key came.
+    """
 
     id: int
     run_id: UUID | None
@@ -235,16 +245,19 @@ class DeadLetterOut(BaseModel):
     sqlstate: str | None
     error: str
     attempt: int
+    as_of: datetime | None
     created_at: datetime
+    seen_at: datetime
+    replay_requested_at: datetime | None
+    replay_requested_by: str | None
     replayed_at: datetime | None
+    is_superseded: bool
 
 
-class ReplayOut(BaseModel):
-    """How many rows the target took now, refused again, and has a newer version of by now."""
+class ReplayRequestedOut(BaseModel):
+    """How many rows a runner is asked to write again."""
 
-    replayed: int
-    refused: int
-    superseded: int
+    requested: int
 
 
 class StateOut(BaseModel):

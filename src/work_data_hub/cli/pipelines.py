@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from work_data_hub.cli.lazy import deferred
+from work_data_hub.orchestration.stop_signals import StopSignals
 
 app = typer.Typer(
     help="Batch pipelines: SQL queries become tables and search indexes; declared, requested, run and watched.",
@@ -66,6 +67,12 @@ def pause(name: Name, api: Api = "", report: Report = "text", debug: Debug = Fal
 
 
 @app.command()
+def reset(name: Name, api: Api = "", report: Report = "text", debug: Debug = False) -> int:
+    """Forget the checkpoint, so that the next run reads all rows again; only while nothing runs."""
+    return _exit_code(deferred(f"{_REQUEST}run_reset")(name, api=api, report=report, debug=debug))
+
+
+@app.command()
 def watch(
     name: Name,
     every: Annotated[float, typer.Option(min=0.05, metavar="SECONDS", help="Between two looks.")] = 1.0,
@@ -83,7 +90,7 @@ def watch(
 @app.command()
 def dlq(
     name: Name,
-    replay: Annotated[bool, typer.Option("--replay", help="Write them to the target again.")] = False,
+    replay: Annotated[bool, typer.Option("--replay", help="Write them again; with --api ask a runner to.")] = False,
     limit: Limit = 20,
     api: Api = "",
     report: Report = "text",
@@ -142,11 +149,12 @@ def runner(
     Ctrl-C or SIGTERM ends it after the batches at hand, with 0; what it ran goes on elsewhere. A second one ends
     it at once.
     """
-    return _exit_code(
-        deferred("work_data_hub.cli.pipelines_runner_run:run_runner")(
-            once=once, worker_id=worker_id, port=port, debug=debug
+    with StopSignals() as signals:
+        return _exit_code(
+            deferred("work_data_hub.cli.pipelines_runner_run:run_runner")(
+                signals=signals, once=once, worker_id=worker_id, port=port, debug=debug
+            )
         )
-    )
 
 
 @app.command("demo-data")

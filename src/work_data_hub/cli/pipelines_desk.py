@@ -8,6 +8,7 @@ from uuid import UUID
 
 from work_data_hub.domain.batch.pipeline import Problem
 from work_data_hub.domain.batch.refusals import Refusal, Why
+from work_data_hub.domain.batch.run import Cursor as Place
 from work_data_hub.errors import ConfigError, LoadLocked, UsageError, WorkDataHubError, did_you_mean
 from work_data_hub.io.hosts import is_this_machine
 from work_data_hub.io.pipelines_api import PipelinesApi
@@ -49,6 +50,7 @@ class Desk(Protocol):
     def request_pause(self, id: UUID) -> Shown | Refusal: ...
     def runs(self, id: UUID, *, limit: int) -> list[Shown] | Refusal: ...
     def state(self, id: UUID) -> Shown | Refusal: ...
+    def set_state(self, id: UUID, state: Place) -> Shown | Refusal: ...
     def dead_letters(self, id: UUID, *, limit: int) -> list[Shown] | Refusal: ...
     def replay(self, id: UUID, ids: Sequence[int] | None) -> Shown | Refusal: ...
 
@@ -72,7 +74,8 @@ def named(desk: Desk, name: str) -> Shown:
     if found:
         return found[0]
     names = [one["name"] for one in desk.pipelines()]
-    hint = did_you_mean(name, names) or "`wdh pipelines list` shows what there is"
+    shown = "`wdh pipelines list` shows what there is" if names else "`wdh pipelines apply FILE` makes the first"
+    hint = did_you_mean(name, names) or shown
     raise UsageError(f"no pipeline {name!r}", field="NAME", hint=hint)
 
 

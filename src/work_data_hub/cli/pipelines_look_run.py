@@ -11,15 +11,16 @@ from work_data_hub.cli.pipelines_desk import id_of, named, open_desk, settled
 from work_data_hub.cli.text_table import page_width, short_text, table_lines
 from work_data_hub.orchestration.batch_shown import Shown
 
-_TITLES = ("name", "status", "mode", "type", "target", "batch", "enabled")
+_TITLES = ("name", "status", "mode", "type", "target", "batch", "enabled", "cron")
 _RUN_TITLES = ("started", "status", "seconds", "read", "written", "dlq", "trigger", "error")
+_LETTER_TITLES = ("id", "set aside", "replay asked", "key", "sqlstate", "error")
 _UNSAID = ("id", "name", "status", "created_at", "updated_at", "source_query", "tasks")
 
 
 def run_list(*, api: str, report: str, debug: bool) -> int:
     """Print all pipelines; 0."""
     refuse_form(report)
-    with open_desk(open_door(debug=debug), api=api) as desk:
+    with open_desk(open_door(debug=debug, api=api), api=api) as desk:
         pipelines = desk.pipelines()
     if report == "json":
         print_document("list", pipelines=pipelines)
@@ -33,7 +34,7 @@ def run_list(*, api: str, report: str, debug: bool) -> int:
 def run_show(name: str, *, api: str, report: str, debug: bool) -> int:
     """Print one pipeline with its checkpoint and its newest run; 0."""
     refuse_form(report)
-    with open_desk(open_door(debug=debug), api=api) as desk:
+    with open_desk(open_door(debug=debug, api=api), api=api) as desk:
         pipeline = named(desk, name)
         state = settled(desk.state(id_of(pipeline)))
         runs = settled(desk.runs(id_of(pipeline), limit=1))
@@ -47,7 +48,7 @@ def run_show(name: str, *, api: str, report: str, debug: bool) -> int:
 def run_runs(name: str, *, limit: int, api: str, report: str, debug: bool) -> int:
     """Print the newest runs of a pipeline; 0."""
     refuse_form(report)
-    with open_desk(open_door(debug=debug), api=api) as desk:
+    with open_desk(open_door(debug=debug, api=api), api=api) as desk:
         runs = settled(desk.runs(id_of(named(desk, name)), limit=limit))
     if report == "json":
         print_document("runs", name=name, runs=runs)
@@ -57,9 +58,12 @@ def run_runs(name: str, *, limit: int, api: str, report: str, debug: bool) -> in
 
 
 def run_dlq(name: str, *, replay: bool, limit: int, api: str, report: str, debug: bool) -> int:
-    """Print the rows that were set aside, or what became of them when they were written again; 0."""
+    """Print the rows that wait set aside, and what became of them when they were written again; 0.
+
+    An API only takes the request: a runner writes them.
+    """
     refuse_form(report)
-    with open_desk(open_door(debug=debug), api=api) as desk:
+    with open_desk(open_door(debug=debug, api=api), api=api) as desk:
         id = id_of(named(desk, name))
         replayed = settled(desk.replay(id, None)) if replay else None
         letters = settled(desk.dead_letters(id, limit=limit))
@@ -67,7 +71,7 @@ def run_dlq(name: str, *, replay: bool, limit: int, api: str, report: str, debug
         print_document("dlq", name=name, replayed=replayed, dead_letters=letters)
         return 0
     if replayed is not None:
-        print("  " + " · ".join(f"{word} {number:,}" for word, number in replayed.items()))
+        print("\n".join(_replay_lines(replayed, path=f"{api.rstrip('/')}/api/v1/pipelines/{id}/events")))
     print("\n".join(_letter_lines(letters)) if letters else f"{name} has no dead letters")
     return 0
 
@@ -96,7 +100,7 @@ def _pipeline_cells(pipeline: Shown) -> list[str]:
     target = last or pipeline["target_table"]
     enabled = "yes" if pipeline["enabled"] else "no"
     words = [pipeline[word] for word in ("name", "status", "mode", "type")]
-    return [*words, target, f"{pipeline['batch_size']:,}", enabled]
+    return [*words, target, f"{pipeline['batch_size']:,}", enabled, pipeline["cron"] or ""]
 
 
 def _page(pipeline: Shown, state: Shown, runs: list[Shown]) -> Iterator[str]:
@@ -138,9 +142,18 @@ def seconds(run: Shown) -> str:
     return f"{(ended - began).total_seconds():.1f}"
 
 
+def _replay_lines(replayed: Shown, *, path: str) -> Iterator[str]:
+    yield "  " + " · ".join(f"{word} {number:,}" for word, number in replayed.items())
+    if replayed.get("requested"):
+        yield "  a runner writes them as soon as nothing of the pipeline runs; `dlq` lists those that still wait then,"
+        yield f"  and the newest event says what became of them: {path}"
+
+
 def _letter_lines(letters: list[Shown]) -> list[str]:
-    cells = [
-        [str(one["id"]), moment(one["created_at"]), short_text(one["key"]), one["sqlstate"] or "", one["error"]]
-        for one in letters
-    ]
-    return table_lines([["id", "set aside", "key", "sqlstate", "error"], *cells], width=page_width())
+    return table_lines([_LETTER_TITLES, *map(_letter_cells, letters)], width=page_width())
+
+
+def _letter_cells(letter: Shown) -> list[str]:
+    asked = moment(letter["replay_requested_at"])
+    key, sqlstate = short_text(letter["key"]), letter["sqlstate"] or ""
+    return [str(letter["id"]), moment(letter["created_at"]), asked, key, sqlstate, letter["error"]]

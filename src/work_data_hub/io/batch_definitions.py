@@ -18,7 +18,8 @@ _READ: Mapping[str, type] = {
     "overlap_seconds": Decimal,
     "dlq_max_ratio": Decimal,
 }
-_OF_PIPELINE = tuple(one.name for one in fields(Pipeline) if one.name != "tasks")
+COLUMNS = tuple(one.name for one in fields(Pipeline) if one.name != "tasks")
+"""What of a pipeline is a column of etl_pipelines; its tasks are rows of their own."""
 
 
 def pipeline_of(row: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> Pipeline:
@@ -26,7 +27,7 @@ def pipeline_of(row: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> P
 
     What `definition_of` made is such a row, and its `tasks` are such rows.
     """
-    values = {name: _read(name, row[name]) for name in _OF_PIPELINE if name in row}
+    values = {name: _read(name, row[name]) for name in COLUMNS if name in row}
     ordered = sorted(tasks, key=lambda task: int(task["order_index"]))
     return Pipeline(**values, tasks=tuple(_task_of(task) for task in ordered))
 
@@ -34,7 +35,7 @@ def pipeline_of(row: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> P
 def definition_of(pipeline: Pipeline) -> dict[str, Any]:
     """The definition in values that JSON has; numbers with a point are texts, so that they stay exact."""
     tasks = [{one.name: _plain(getattr(task, one.name)) for one in fields(Task)} for task in pipeline.tasks]
-    return {name: _plain(getattr(pipeline, name)) for name in _OF_PIPELINE} | {"tasks": tasks}
+    return {name: _plain(getattr(pipeline, name)) for name in COLUMNS} | {"tasks": tasks}
 
 
 def _task_of(row: Mapping[str, Any]) -> Task:
@@ -42,7 +43,7 @@ def _task_of(row: Mapping[str, Any]) -> Task:
         order_index=row["order_index"],
         task_type=TaskType(row["task_type"]),
         body=row["body"],
-        target_table=row["target_table"],
+        target_table=row.get("target_table"),
     )
 
 

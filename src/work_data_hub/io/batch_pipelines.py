@@ -5,7 +5,7 @@ Everything happens in the caller's transaction.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,12 +16,11 @@ from psycopg2.extras import execute_values
 from work_data_hub.domain.batch.pipeline import Pipeline, Strategy
 from work_data_hub.domain.batch.status import AT_REST, Status
 from work_data_hub.domain.batch.tasks import Task
-from work_data_hub.io.batch_definitions import definition_of, pipeline_of
+from work_data_hub.io.batch_definitions import COLUMNS, definition_of, pipeline_of
 from work_data_hub.io.postgres import Cursor, named_rows
 from work_data_hub.io.queries import query
 
 AT_REST_WORDS = sorted(status.value for status in AT_REST)
-_COLUMNS = tuple(field.name for field in fields(Pipeline) if field.name != "tasks")
 
 
 class DuplicatePipeline(ValueError):
@@ -149,7 +148,7 @@ def _ordered(tasks: Sequence[Task]) -> tuple[Task, ...]:
 
 
 def _changed(before: Pipeline, after: Pipeline) -> list[str]:
-    changed = [name for name in _COLUMNS if getattr(before, name) != getattr(after, name)]
+    changed = [name for name in COLUMNS if getattr(before, name) != getattr(after, name)]
     return changed if _ordered(before.tasks) == _ordered(after.tasks) else [*changed, "tasks"]
 
 

@@ -10,6 +10,7 @@ import httpx
 
 from work_data_hub.domain.batch.pipeline import Problem
 from work_data_hub.domain.batch.refusals import BUSY_BEGINS, NAME_TAKEN, NOT_FOUND, Refusal, Why
+from work_data_hub.domain.batch.run import Cursor as Place
 from work_data_hub.errors import ConfigError, Unexpected, UsageError, WarehouseError, WorkDataHubError
 
 Shown: TypeAlias = dict[str, Any]
@@ -86,13 +87,19 @@ class PipelinesApi:
         answer: Shown | Refusal = self._ask("GET", f"/{id}/state")
         return answer
 
+    def set_state(self, id: UUID, state: Place) -> Shown | Refusal:
+        """Put the checkpoint elsewhere, an empty one: to the beginning."""
+        given = {"last_processed_value": state.value, "last_processed_id": state.id}
+        answer: Shown | Refusal = self._ask("PUT", f"/{id}/state", json=given)
+        return answer
+
     def dead_letters(self, id: UUID, *, limit: int) -> list[Shown] | Refusal:
         """The rows set aside, oldest first."""
         answer: list[Shown] | Refusal = self._ask("GET", f"/{id}/dlq", params={"limit": limit})
         return answer
 
     def replay(self, id: UUID, ids: Sequence[int] | None) -> Shown | Refusal:
-        """Write rows that were set aside again."""
+        """Ask for rows that were set aside to be written again; how many a runner will write."""
         answer: Shown | Refusal = self._ask(
             "POST", f"/{id}/dlq/replay", json={"ids": None if ids is None else list(ids)}
         )

@@ -1,6 +1,7 @@
 """Batch pipelines declared in YAML, one a file or several in a list; every rule is checked when they are read."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -26,19 +27,57 @@ _MOST_THROTTLE_MS = 60_000
 _MOST_NUMBER = 2_147_483_647
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """A pipeline, and the file that declares it."""
+
+    pipeline: Pipeline
+    file: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A block that declares no pipeline, for what is wrong with it; `name` as far as it can be read."""
+
+    name: str | None
+    error: ConfigError
+
+
 def read_pipelines(path: Path) -> tuple[Pipeline, ...]:
+    """The pipelines of `read_declared`, without their files."""
+    return tuple(one.pipeline for one in read_declared(path))
+
+
+def read_declared(path: Path) -> tuple[Declared, ...]:
     """Return the pipelines that a file, or every YAML file of a folder, declares, in the order of files and lists.
 
     A file holds one pipeline, or a list of them under `pipelines`. Raises ConfigError naming file and key where a key
     is unknown or a value wrong, where a definition breaks a rule, and where two have the same name.
     """
-    found: dict[str, tuple[Pipeline, Path]] = {}
+    declared, left_out = read_sound(path)
+    if left_out:
+        raise left_out[0].error
+    return declared
+
+
+def read_sound(path: Path) -> tuple[tuple[Declared, ...], tuple[LeftOut, ...]]:
+    """The same as far as nothing is wrong, and apart from it what is; raises nothing for what stands in a file."""
+    declared: dict[str, Declared] = {}
+    left_out: list[LeftOut] = []
     for file in _files(path):
-        for entry in _blocks(read_entry(file)):
-            pipeline = _pipeline(entry)
-            _refuse_second(entry, pipeline.name, first=found[pipeline.name][1] if pipeline.name in found else None)
-            found[pipeline.name] = (pipeline, file)
-    return tuple(pipeline for pipeline, _ in found.values())
+        try:
+            blocks = tuple(_blocks(read_entry(file)))
+        except ConfigError as error:
+            left_out.append(LeftOut(name=None, error=error))
+            continue
+        for entry in blocks:
+            try:
+                pipeline = _pipeline(entry)
+                _refuse_second(entry, first=declared.get(pipeline.name))
+                declared[pipeline.name] = Declared(pipeline=pipeline, file=file)
+            except ConfigError as error:
+                left_out.append(LeftOut(name=_name(entry), error=error))
+    return tuple(declared.values()), tuple(left_out)
 
 
 def _files(path: Path) -> list[Path]:
@@ -114,12 +153,17 @@ def _refuse_problems(entry: Entry, pipeline: Pipeline) -> None:
     )
 
 
-def _refuse_second(entry: Entry, name: str, *, first: Path | None) -> None:
+def _refuse_second(entry: Entry, *, first: Declared | None) -> None:
     if first is not None:
-        where = "in this file" if first == entry.path else f"in {first.name}"
+        where = "in this file" if first.file == entry.path else f"in {first.file.name}"
         raise entry.wrong(
             "name", f"each name once; {where} it stands already", message="a second pipeline of this name"
         )
+
+
+def _name(entry: Entry) -> str | None:
+    name = entry.values.get("name")
+    return name if isinstance(name, str) else None
 
 
 def _cron(entry: Entry) -> str | None:

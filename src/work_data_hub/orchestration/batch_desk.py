@@ -6,7 +6,9 @@ from importlib import import_module
 from typing import Any, TypeVar
 from uuid import UUID
 
-from work_data_hub.domain.batch.pipeline import Mode, Pipeline, Problem, column_problems, problems_of
+from work_data_hub.domain.batch.checkpoints import notes_of_checkpoint, reads_other_rows
+from work_data_hub.domain.batch.notes import notes_of_change
+from work_data_hub.domain.batch.pipeline import Mode, Pipeline, Problem, Strategy, column_problems, problems_of
 from work_data_hub.domain.batch.refusals import NAME_TAKEN, NOT_FOUND, Refusal, Why, busy, refusal_of
 from work_data_hub.domain.batch.run import Cursor as Place
 from work_data_hub.domain.batch.status import AT_REST
@@ -22,6 +24,7 @@ from work_data_hub.io.batch_history import (
     snapshot_of_metrics,
     state_of,
 )
+from work_data_hub.io.batch_letters import request_replay
 from work_data_hub.io.batch_pipelines import (
     DuplicatePipeline,
     PipelineRow,
@@ -31,11 +34,13 @@ from work_data_hub.io.batch_pipelines import (
     list_pipelines,
     update_pipeline,
 )
-from work_data_hub.io.batch_reader import describe, reader_connection
+from work_data_hub.io.batch_reader import READER_NAME, describe, reader_connection
 from work_data_hub.io.batch_requests import Requested, request_pause, request_run
+from work_data_hub.io.batch_totals import RunTotal, run_totals
+from work_data_hub.io.checkpoint_fit import checkpoint_problems
 from work_data_hub.io.postgres import Connection, Cursor, transaction
 from work_data_hub.orchestration.batch_place import BatchPlace
-from work_data_hub.orchestration.batch_shown import Shown, shown_pipeline, shown_row, shown_state
+from work_data_hub.orchestration.batch_shown import Shown, shown_change, shown_pipeline, shown_row, shown_state
 
 # A query is only prepared to see its columns; whatever takes longer waits for a lock.
 _DESCRIBE_SECONDS = 10.0
@@ -72,23 +77,27 @@ class BatchDesk:
         return problems_of(pipeline) or self._problems_of_columns(pipeline)
 
     def create(self, definition: Mapping[str, Any]) -> Shown | Refusal:
-        """A new pipeline of a definition's JSON, idle."""
+        """A new pipeline of a definition's JSON, idle; its `notes` say what is left to do."""
         if refusal := refusal_of(self.problems(definition)):
             return refusal
         try:
             with self._transaction() as cursor:
-                return shown_pipeline(create_pipeline(cursor, _pipeline(definition), actor=self._actor))
+                made = create_pipeline(cursor, _pipeline(definition), actor=self._actor)
         except DuplicatePipeline:
             return NAME_TAKEN
+        return shown_change(made, notes_of_change(None, made.pipeline))
 
     def change(self, id: UUID, changes: Mapping[str, Any]) -> Shown | Refusal:
-        """The pipeline with some fields, named as in its JSON, given anew; the whole must keep every rule."""
+        """The pipeline with some fields, named as in its JSON, given anew; the whole must keep every rule.
+
+        Its `notes` say what is left to do.
+        """
         # Ends: each further turn needs a change by another session in between.
         while row := self._row(id):
             if row.status not in AT_REST:
                 return busy("update pipeline", row.status)
             if not changes:
-                return shown_pipeline(row)
+                return shown_change(row, ())
             wanted = _merged(row.pipeline, changes)
             if refusal := refusal_of(self._problems_of_change(row.pipeline, wanted)):
                 return refusal
@@ -97,7 +106,7 @@ class BatchDesk:
             except DuplicatePipeline:
                 return NAME_TAKEN
             if changed:
-                return shown_pipeline(changed)
+                return changed
         return NOT_FOUND
 
     def request_run(self, id: UUID, *, key: str | None = None) -> Shown | Refusal:
@@ -138,26 +147,38 @@ class BatchDesk:
         )
 
     def replay(self, id: UUID, ids: Sequence[int] | None) -> Shown | Refusal:
-        """Write rows that were set aside again, all that wait or those of the ids; what became of them."""
-        row = self._row(id)
-        if row is None:
-            return NOT_FOUND
-        if row.status not in AT_REST:
-            return busy("replay dead letters of the pipeline", row.status)
+        """Write rows that were set aside again, the oldest that wait or those of the ids; what became of them."""
+        if refusal := self._replay_refusal(id):
+            return refusal
         # Loaded late: it brings the sinks, and no other request needs them.
         replay = import_module("work_data_hub.orchestration.batch_replay").replay
         return shown_row(replay(self._place, id, ids))
+
+    def request_replay(self, id: UUID, ids: Sequence[int] | None) -> Shown | Refusal:
+        """Ask for rows that were set aside to be written again by a runner, all that wait or those of the ids."""
+        if refusal := self._replay_refusal(id):
+            return refusal
+        with self._transaction() as cursor:
+            requested = request_replay(cursor, id, ids, actor=self._actor)
+        return {"requested": requested}
 
     def state(self, id: UUID) -> Shown | Refusal:
         """The checkpoint that the next incremental run goes on from."""
         return self._of_pipeline(id, lambda cursor: shown_state(state_of(cursor, id)))
 
     def set_state(self, id: UUID, state: Place) -> Shown | Refusal:
-        """Put the checkpoint elsewhere, an empty one: to the beginning; only while nothing runs or waits to."""
+        """Put the checkpoint elsewhere, an empty one: to the beginning; only while nothing runs or waits to.
+
+        It has to fit the columns of the query, which is prepared for that, and not run.
+        """
         row = self._row(id)
         if row is None:
             return NOT_FOUND
         if refusal := _state_refusal(row, state):
+            return refusal
+        if row.status not in AT_REST:
+            return busy("change the state of the pipeline", row.status)
+        if state != Place() and (refusal := refusal_of(self._problems_of_state(row.pipeline, state))):
             return refusal
         with self._transaction() as cursor:
             was_set = set_state(cursor, id, state, actor=self._actor)
@@ -171,6 +192,17 @@ class BatchDesk:
         with self._transaction() as cursor:
             return snapshot_of_metrics(cursor)
 
+    def run_totals(self) -> tuple[RunTotal, ...]:
+        """What all runs came to that have ended; it looks through the whole history."""
+        with self._transaction() as cursor:
+            return run_totals(cursor)
+
+    def _replay_refusal(self, id: UUID) -> Refusal | None:
+        row = self._row(id)
+        if row is None:
+            return NOT_FOUND
+        return None if row.status in AT_REST else busy("replay dead letters of the pipeline", row.status)
+
     def _row(self, id: UUID) -> PipelineRow | None:
         with self._transaction() as cursor:
             return find_pipeline(cursor, id)
@@ -179,11 +211,18 @@ class BatchDesk:
         with self._transaction() as cursor:
             return look(cursor) if find_pipeline(cursor, id) else NOT_FOUND
 
-    def _changed(self, seen: PipelineRow, wanted: Pipeline) -> PipelineRow | None:
+    def _changed(self, seen: PipelineRow, wanted: Pipeline) -> Shown | None:
         with self._transaction() as cursor:
             if find_pipeline(cursor, seen.id, for_change=True) != seen:
                 return None
-            return update_pipeline(cursor, seen.id, wanted, actor=self._actor)
+            had = state_of(cursor, seen.id)
+            changed = update_pipeline(cursor, seen.id, wanted, actor=self._actor)
+            has = state_of(cursor, seen.id)
+        if changed is None:
+            return None
+        are_others = reads_other_rows(definition_of(seen.pipeline), definition_of(changed.pipeline))
+        notes = notes_of_checkpoint(had, has, are_rows_others=are_others)
+        return shown_change(changed, (*notes, *notes_of_change(seen.pipeline, changed.pipeline)))
 
     def _problems_of_change(self, before: Pipeline, wanted: Pipeline) -> tuple[Problem, ...]:
         problems = problems_of(wanted)
@@ -192,20 +231,32 @@ class BatchDesk:
         return self._problems_of_columns(wanted)
 
     def _problems_of_columns(self, pipeline: Pipeline) -> tuple[Problem, ...]:
+        with self._reader() as reader:
+            try:
+                columns = describe(reader, pipeline.reader_query)
+            except InvalidPipeline as refused:
+                return (Problem(field="source_query", message=refused.message),)
+        return column_problems(pipeline, [column.name for column in columns])
+
+    def _problems_of_state(self, pipeline: Pipeline, state: Place) -> tuple[Problem, ...]:
+        with self._reader() as reader:
+            try:
+                return checkpoint_problems(reader, pipeline, state)
+            except InvalidPipeline as refused:
+                return (Problem(field="source_query", message=refused.message),)
+
+    @contextmanager
+    def _reader(self) -> Iterator[Connection]:
         place = self._place
         reader, _ = reader_connection(
             place.database_url,
             reader_url=place.reader_url,
             may_read_as_anyone=place.may_read_as_anyone,
             statement_timeout_seconds=min(place.statement_timeout_seconds, _DESCRIBE_SECONDS),
-            application_name="wdh batch reader check",
+            application_name=f"{READER_NAME}check",
         )
         with closing(reader):
-            try:
-                columns = describe(reader, pipeline.reader_query)
-            except InvalidPipeline as refused:
-                return (Problem(field="source_query", message=refused.message),)
-        return column_problems(pipeline, [column.name for column in columns])
+            yield reader
 
     @contextmanager
     def _transaction(self) -> Iterator[Cursor]:
@@ -234,6 +285,7 @@ def _state_refusal(row: PipelineRow, state: Place) -> Refusal | None:
         return None
     if row.pipeline.mode is not Mode.INCREMENTAL:
         return Refusal(why=Why.RULE, message="mode full keeps no checkpoint: only an incremental pipeline has one")
-    if state.value is None or state.id is None:
+    needs_id = row.pipeline.strategy is not Strategy.XMIN
+    if state.value is None or (state.id is None and needs_id):
         return Refusal(why=Why.RULE, message="a checkpoint has both a value and an id, or neither")
     return None

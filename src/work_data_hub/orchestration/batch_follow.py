@@ -10,7 +10,7 @@ from work_data_hub.domain.batch.run import Counts
 from work_data_hub.domain.batch.status import AT_REST, RunStatus, Status
 from work_data_hub.errors import BatchError, UsageError, WarehouseError, did_you_mean
 from work_data_hub.io.batch_history import RunRow, runs_of, snapshot_of_metrics
-from work_data_hub.io.batch_pipelines import PipelineRow, find_by_name, find_pipeline, freeze, list_pipelines
+from work_data_hub.io.batch_pipelines import PipelineRow, find_by_name, find_pipeline, list_pipelines
 from work_data_hub.io.batch_requests import request_run
 from work_data_hub.io.postgres import Cursor, connect, transaction, warehouse_errors
 from work_data_hub.orchestration.batch_place import BatchPlace
@@ -25,7 +25,8 @@ class FollowRequest:
     """Which pipeline to run, for whom, and how patiently to watch it.
 
     The same `key` again asks for nothing new and watches the same run. `wait_seconds` is how long nobody may work
-    on it: before a runner takes it, after its runner died, or while the database is away.
+    on it: before a runner takes it, after its runner died, or while the database is away. A request that
+    `keeps_pause` asks for nothing where somebody paused the pipeline, or wants to.
     """
 
     pipeline: str
@@ -33,18 +34,20 @@ class FollowRequest:
     trigger: str
     wait_seconds: float = 60.0
     poll_seconds: float = 1.0
+    keeps_pause: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Followed:
     """How it ended: the runs that served the request, oldest first, and why it did not succeed (None: it did).
 
-    There are several where a runner stopped and another went on.
+    There are several where a runner stopped and another went on; `skipped` says why nothing was asked for.
     """
 
     row: PipelineRow
-    runs: tuple[RunRow, ...]
+    runs: tuple[RunRow, ...] = ()
     error: BatchError | None = None
+    skipped: str | None = None
 
     @property
     def counts(self) -> Counts:
@@ -74,10 +77,21 @@ def request_and_follow(request: FollowRequest, place: BatchPlace, *, tell: Calla
     Raises UsageError where there is no such pipeline or it is disabled, WarehouseError when the database stays away.
     """
     watch = _Watch(request, place, tell=tell)
-    watch.ask()
-    while (followed := watch.look()) is None:
+    followed = watch.ask() or watch.look()
+    while followed is None:
         time.sleep(request.poll_seconds)
+        followed = watch.look()
     return followed
+
+
+def pause_kept(place: BatchPlace, name: str) -> str | None:
+    """Why a request that keeps pauses would ask for nothing now; None: it would ask, whatever comes of that.
+
+    Raises WarehouseError where the database does not answer.
+    """
+    with _cursor_of(place) as cursor:
+        row = find_by_name(cursor, name)
+    return _pause_of(row) if row else None
 
 
 class _Watch:
@@ -91,12 +105,14 @@ class _Watch:
         self._told = ""
         self._told_rows = 0
 
-    def ask(self) -> None:
-        """Write the request, and note which runs are older than it."""
-        with self._cursor() as cursor:
+    def ask(self) -> Followed | None:
+        """Write the request, and note which runs are older than it; what is left alone is done with."""
+        with _cursor_of(self._place) as cursor:
             row = _known(cursor, self._request.pipeline)
-            # Held until the request is committed: no run begins or ends between looking and asking.
-            freeze(cursor, row.id)
+            # Held until the request is committed: no run begins or ends, and nobody pauses, between looking and asking.
+            row = find_pipeline(cursor, row.id, for_change=True) or row
+            if self._request.keeps_pause and (skipped := _pause_of(row)):
+                return Followed(row=row, skipped=skipped)
             older = [run for run in runs_of(cursor, row.id, _NEWEST_RUNS) if run.status is not RunStatus.RUNNING]
             requested = request_run(
                 cursor,
@@ -111,11 +127,12 @@ class _Watch:
             raise UsageError(requested.refusal, field="pipeline", input_data=row.pipeline.name, hint=hint)
         self._id = row.id
         self._older = frozenset(run.id for run in older if run.idempotency_key != self._request.key)
+        return None
 
     def look(self) -> Followed | None:
         """How it ended; None while it goes on."""
         try:
-            with self._cursor(is_look=True) as cursor:
+            with _cursor_of(self._place, is_look=True) as cursor:
                 seen = self._seen(cursor)
         except WarehouseError as error:
             if self._is_too_long():
@@ -175,14 +192,22 @@ class _Watch:
     def _ended(self, seen: _Look, error: BatchError) -> Followed:
         return Followed(row=seen.row, runs=seen.runs, error=error)
 
-    @contextmanager
-    def _cursor(self, *, is_look: bool = False) -> Iterator[Cursor]:
-        """A transaction of its own connection, so that a server that restarts ends nothing; a look sees one moment."""
-        with closing(connect(self._place.database_url, application_name="wdh pipelines follow")) as connection:
-            if is_look:
-                connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
-            with warehouse_errors(), transaction(connection), connection.cursor() as cursor:
-                yield cursor
+
+@contextmanager
+def _cursor_of(place: BatchPlace, *, is_look: bool = False) -> Iterator[Cursor]:
+    """A transaction of its own connection, so that a server that restarts ends nothing; a look sees one moment."""
+    with closing(connect(place.database_url, application_name="wdh pipelines follow")) as connection:
+        if is_look:
+            connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+        with warehouse_errors(), transaction(connection), connection.cursor() as cursor:
+            yield cursor
+
+
+def _pause_of(row: PipelineRow) -> str | None:
+    if row.status not in (Status.PAUSED, Status.PAUSE_REQUESTED):
+        return None
+    name = row.pipeline.name
+    return f"{name!r} stands as {row.status}, and its schedule leaves it so; `wdh pipelines run {name}` goes on"
 
 
 def _known(cursor: Cursor, name: str) -> PipelineRow:

@@ -3,6 +3,8 @@
 Dagster asks and watches; `wdh pipelines runner` does the work, and the rows in PostgreSQL are the truth.
 """
 
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 from dagster import (
@@ -14,7 +16,10 @@ from dagster import (
     Failure,
     MetadataValue,
     OpExecutionContext,
+    RunRequest,
     ScheduleDefinition,
+    ScheduleEvaluationContext,
+    SkipReason,
     in_process_executor,
     job,
     mem_io_manager,
@@ -22,16 +27,18 @@ from dagster import (
 )
 from pydantic import Field
 
-from work_data_hub.domain.batch.pipeline import Pipeline
 from work_data_hub.domain.batch.targets import INDEX_PREFIX, TARGETS, IndexTarget, TableTarget
-from work_data_hub.errors import ConfigError
-from work_data_hub.io.pipelines_config import PIPELINES_FOLDER, read_pipelines
-from work_data_hub.orchestration.batch_follow import Followed, FollowRequest, request_and_follow
+from work_data_hub.io.pipelines_config import PIPELINES_FOLDER, Declared, read_sound
+from work_data_hub.log import get_logger
+from work_data_hub.orchestration.batch_follow import Followed, FollowRequest, pause_kept, request_and_follow
 from work_data_hub.orchestration.batch_place import batch_place
 from work_data_hub.settings import get_settings
 
+log = get_logger(__name__)
+
 ASSET_GROUP = "batch"
 TRIGGER = "dagster"
+_DIGITS = 8
 
 
 class PipelineRunConfig(Config):
@@ -40,6 +47,7 @@ class PipelineRunConfig(Config):
     pipeline: str = Field(description="name of the pipeline, as `wdh pipelines list` shows it")
     wait_seconds: float = Field(default=60.0, ge=0, description="fail when no runner works on it for so long")
     poll_seconds: float = Field(default=1.0, gt=0, description="seconds between two looks")
+    keep_pause: bool = Field(default=False, description="leave a paused pipeline alone, as schedules do")
 
     def request(self, *, key: str) -> FollowRequest:
         """The request, one of a kind by its key."""
@@ -49,15 +57,23 @@ class PipelineRunConfig(Config):
             trigger=TRIGGER,
             wait_seconds=self.wait_seconds,
             poll_seconds=self.poll_seconds,
+            keeps_pause=self.keep_pause,
         )
 
 
 @op(name="run_pipeline", description="Request a run of a batch pipeline, and follow it to its end.")
 def run_pipeline(context: OpExecutionContext, config: PipelineRunConfig) -> None:
-    """Follow a run of the settings' warehouse; one that fails, is paused or finds no runner fails this one."""
+    """Follow a run of the settings' warehouse; one that fails, is paused or finds no runner fails this one.
+
+    A paused pipeline that the config leaves alone is a success that materializes nothing.
+    """
     followed = request_and_follow(
         config.request(key=context.run_id), batch_place(get_settings()), tell=context.log.info
     )
+    if followed.skipped:
+        context.log.warning(followed.skipped)
+        context.add_output_metadata({"skipped": MetadataValue.text(followed.skipped)})
+        return
     metadata = followed_metadata(followed)
     if followed.error:
         raise Failure(str(followed.error), metadata=metadata) from followed.error
@@ -85,11 +101,26 @@ def batch_assets() -> list[AssetSpec]:
 def pipeline_schedules(config_dir: Path) -> list[ScheduleDefinition]:
     """A schedule for each pipeline declared in `pipelines` below the folder with a `cron`; all begin as stopped.
 
-    Nothing but the files is read. Raises ConfigError naming file and key for a wrong one.
+    Nothing but the files is read. What is wrong there has no schedule, is logged with its pipeline and file, and
+    keeps no other from having one.
     """
     folder = config_dir / PIPELINES_FOLDER
-    declared = read_pipelines(folder) if folder.is_dir() else ()
-    return [_schedule(pipeline, cron=pipeline.cron) for pipeline in declared if pipeline.cron]
+    declared, left_out = read_sound(folder) if folder.is_dir() else ((), ())
+    for wrong in left_out:
+        log.error("schedule.left_out", pipeline=wrong.name, file=wrong.error.file, reason=str(wrong.error))
+    schedules: dict[str, ScheduleDefinition] = {}
+    for one in declared:
+        schedule = _schedule(one)
+        if schedule is not None and schedules.setdefault(schedule.name, schedule) is not schedule:
+            _leave_out(one, reason=f"another pipeline has the schedule {schedule.name!r}")
+    return list(schedules.values())
+
+
+def schedule_name(pipeline: str) -> str:
+    """The name of the pipeline's schedule: Dagster's have no hyphens, and those of two pipelines are never the same."""
+    if "-" not in pipeline:
+        return f"{pipeline}_schedule"
+    return f"{pipeline.replace('-', '_')}_{sha256(pipeline.encode()).hexdigest()[:_DIGITS]}_schedule"
 
 
 def followed_metadata(followed: Followed) -> dict[str, MetadataValue]:
@@ -127,21 +158,32 @@ def _asset(target: TableTarget | IndexTarget) -> AssetSpec:
     )
 
 
-def _schedule(pipeline: Pipeline, *, cron: str) -> ScheduleDefinition:
+def _schedule(declared: Declared) -> ScheduleDefinition | None:
+    pipeline = declared.pipeline
+    if pipeline.cron is None:
+        return None
     try:
         return ScheduleDefinition(
-            # Dagster's names have no hyphens.
-            name=f"{pipeline.name.replace('-', '__')}_schedule",
+            name=schedule_name(pipeline.name),
             job=pipeline_run_job,
-            cron_schedule=cron,
-            run_config={"ops": {"run_pipeline": {"config": {"pipeline": pipeline.name}}}},
-            tags={"wdh/pipeline": pipeline.name},
+            cron_schedule=pipeline.cron,
+            execution_fn=partial(_tick, pipeline=pipeline.name),
             description=f"{pipeline.description or pipeline.name} → {pipeline.target}; times are UTC.",
         )
     except DagsterInvalidDefinitionError as error:
-        raise ConfigError(
-            f"pipeline {pipeline.name!r} has a schedule that never comes",
-            field="cron",
-            input_data=cron,
-            hint=f"correct cron in {PIPELINES_FOLDER}, or remove it",
-        ) from error
+        _leave_out(declared, reason=str(error))
+        return None
+
+
+def _tick(context: ScheduleEvaluationContext, *, pipeline: str) -> RunRequest | SkipReason:
+    """The request of a schedule's moment; somebody who paused the pipeline has the say until they take it back."""
+    if skipped := pause_kept(batch_place(get_settings()), pipeline):
+        log.warning("schedule.skipped", pipeline=pipeline, reason=skipped)
+        return SkipReason(skipped)
+    # Who pauses after this look is asked again when the request is written.
+    config = {"pipeline": pipeline, "keep_pause": True}
+    return RunRequest(run_config={"ops": {"run_pipeline": {"config": config}}}, tags={"wdh/pipeline": pipeline})
+
+
+def _leave_out(declared: Declared, *, reason: str) -> None:
+    log.error("schedule.left_out", pipeline=declared.pipeline.name, file=str(declared.file), reason=reason)

@@ -32,6 +32,11 @@ def shown_pipeline(row: PipelineRow) -> Shown:
     return shown
 
 
+def shown_change(row: PipelineRow, notes: Sequence[str]) -> Shown:
+    """A pipeline that was made or changed; with `notes` where whoever did so should know something."""
+    return shown_pipeline(row) | ({"notes": list(notes)} if notes else {})
+
+
 def shown_row(row: RunRow | BatchRow | EventRow | DeadLetterRow) -> Shown:
     """A run, a batch, an event or a dead letter; without the pipeline's id, which the asker knows."""
     return {one.name: _plain(getattr(row, one.name)) for one in fields(row) if one.name != "pipeline_id"}
