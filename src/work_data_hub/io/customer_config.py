@@ -7,8 +7,7 @@ from pathlib import Path
 from work_data_hub.domain.customers.master import AumTier
 from work_data_hub.domain.customers.rules import CustomerRules
 from work_data_hub.domain.period import FIRST_YEAR, LAST_YEAR
-from work_data_hub.errors import ConfigError
-from work_data_hub.io.yaml_entries import Entry, read_entry
+from work_data_hub.io.yaml_entries import Entry, read_required
 
 CUSTOMER_FILE = "customer_mdm.yaml"
 SCHEMA_VERSION = "1.0"
@@ -50,13 +49,7 @@ def load_aum_tiers(config_dir: Path) -> tuple[AumTier, ...]:
 
 
 def _customer_block(path: Path) -> Entry:
-    if not path.exists():
-        raise ConfigError(
-            "missing: it says which contracts are strategic, and no default stands in for it",
-            file=str(path),
-            hint=f"restore {path.name}, or set WDH_CONFIG_DIR to the folder that holds it",
-        )
-    root = read_entry(path)
+    root = read_required(path, says="which contracts are strategic")
     root.refuse_unknown(("schema_version", "customer_mdm"))
     root.require("schema_version", SCHEMA_VERSION)
     block = root.block("customer_mdm")

@@ -15,9 +15,8 @@ from work_data_hub.domain.customers.status_rules import (
     StatusRule,
     StatusRules,
 )
-from work_data_hub.errors import ConfigError
 from work_data_hub.io.status_conditions import Around, one_of, read_condition
-from work_data_hub.io.yaml_entries import Entry, read_entry
+from work_data_hub.io.yaml_entries import Entry, read_required
 
 STATUS_FILE = "customer_status_rules.yml"
 SCHEMA_VERSION = "1.0"
@@ -47,13 +46,7 @@ def load_status_rules(config_dir: Path) -> StatusRules:
 
 
 def _root(path: Path) -> Entry:
-    if not path.exists():
-        raise ConfigError(
-            "missing: it says when a customer is winning, lost or new, and no default stands in for it",
-            file=str(path),
-            hint=f"restore {path.name}, or set WDH_CONFIG_DIR to the folder that holds it",
-        )
-    root = read_entry(path)
+    root = read_required(path, says="when a customer is winning, lost or new")
     root.refuse_unknown(("schema_version", "sources", "status_definitions", "evaluation_rules"))
     root.require("schema_version", SCHEMA_VERSION)
     return root

@@ -117,3 +117,14 @@ class Entry:
 def read_entry(path: Path) -> Entry:
     """Return the file's top block; raise ConfigError naming file and line."""
     return Entry(path=path, place="", values={"": read_yaml(path)}).block("")
+
+
+def read_required(path: Path, *, says: str) -> Entry:
+    """The same of a file that must be there; `says` tells in its absence what it is for."""
+    if not path.exists():
+        raise ConfigError(
+            f"missing: it says {says}, and no default stands in for it",
+            file=str(path),
+            hint=f"restore {path.name}, or set WDH_CONFIG_DIR to the folder that holds it",
+        )
+    return read_entry(path)

@@ -60,8 +60,7 @@ class Due:
 
 def synced_months(cursor: Cursor) -> dict[int, PeriodMark]:
     """The months that are synced and have facts: those that are to have a snapshot."""
-    facts = frozenset(fact_months(cursor))
-    return {month: mark for month, mark in periods(cursor).items() if month in facts}
+    return _with_facts(cursor, periods(cursor))
 
 
 def due_months(cursor: Cursor, *, since: int | None) -> Due:
@@ -70,7 +69,8 @@ def due_months(cursor: Cursor, *, since: int | None) -> Due:
     An award or a loss counts in its year, from its month on. One that could have no row, since its company or
     line was not known then, is due as soon as they are, although nothing was loaded again.
     """
-    registers, marks = changed_registers(cursor), synced_months(cursor)
+    registers, synced = changed_registers(cursor), periods(cursor)
+    marks = _with_facts(cursor, synced)
     none = max(marks, default=0) + 1
     first = min(none if since is None else since, late_award(cursor, marks.keys()) or none)
     asked = {month for month, mark in marks.items() if month >= first or not mark.snapshot_is_current}
@@ -78,7 +78,7 @@ def due_months(cursor: Cursor, *, since: int | None) -> Due:
     return Due(
         months=sorted(asked.union(*further.values())),
         kept=frozenset(marks),
-        emptied=sorted(set(periods(cursor)) - set(marks)),
+        emptied=sorted(set(synced) - set(marks)),
         registers=registers,
         unasked=tuple(load for load, months in further.items() if months),
     )
@@ -156,6 +156,11 @@ def drop_other_months(cursor: Cursor, kept: Collection[int], *, write: bool) -> 
         )
         for table in TABLES
     )
+
+
+def _with_facts(cursor: Cursor, marks: Mapping[int, PeriodMark]) -> dict[int, PeriodMark]:
+    facts = frozenset(fact_months(cursor))
+    return {month: mark for month, mark in marks.items() if month in facts}
 
 
 def _counts_in(load: RegisterLoad, months: Collection[int]) -> set[int]:
