@@ -21,16 +21,10 @@ LINES, PLANS = "customer.fct_customer_product_line_monthly", "customer.fct_custo
 AWARDS, LOSSES = "customer.中标客户明细", "customer.流失客户明细"
 
 
-def working_place(url: str, folder: Path) -> Workplace:
-    """A place with the shipped configuration."""
-    return Workplace(
-        data_root=folder,
-        config_dir=PROJECT / "config",
-        home=folder,
-        database_url=url,
-        alias_salt="salt",
-        actor="tester",
-    )
+def working_place(url: str, folder: Path, **chosen: Any) -> Workplace:
+    """A place with the shipped configuration, and what is chosen otherwise."""
+    given = {"database_url": url, "alias_salt": "salt", "actor": "tester"} | chosen
+    return Workplace(data_root=folder, config_dir=PROJECT / "config", home=folder, **given)
 
 
 def period(month: str) -> Period:

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.integration
 
 STORY = tell_story()
 DETAILS = "annuity_performance"
-HALF = 12
+FEW, HALF = 8, 12
 WRONG_UNTIL = {2: 4, 5: 11, 8: 9}
 """Months by number that are delivered wrong at first, and the month after which each is corrected."""
 LATER_WRONG = {4: 9, 11: 13, 19: 23}
@@ -88,9 +88,10 @@ def story_hub(url: str, folder: Path) -> Hub:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """A warehouse that knows the story, and what was seen in it after half of the months and after all."""
+    """A warehouse that knows the story, and what was seen in it after a few months, after half and after all."""
 
     hub: Hub
+    early: dict[str, list[str]]
     halfway: dict[str, list[str]]
     whole: dict[str, list[str]]
 
@@ -109,10 +110,12 @@ def in_order(migrated_template: Any, tmp_path_factory: pytest.TempPathFactory) -
     with DatabaseJanitor(dbname=name, template_dbname=server.template_dbname, **place):
         url = f"postgresql://{server.user}:{server.password}@{server.host}:{server.port}/{name}"
         hub = story_hub(url, tmp_path_factory.mktemp("in_order"))
-        tell(hub, loads_of(STORY[:HALF]), load=by_hand)
+        tell(hub, loads_of(STORY[:FEW]), load=by_hand)
+        early = picture(hub)
+        tell(hub, loads_of(STORY[FEW:HALF]), load=by_hand)
         halfway = picture(hub)
         tell(hub, loads_of(STORY[HALF:]), load=by_hand)
-        yield Told(hub=hub, halfway=halfway, whole=picture(hub))
+        yield Told(hub=hub, early=early, halfway=halfway, whole=picture(hub))
 
 
 def loads_of(story: Sequence[StoryMonth]) -> list[tuple[StoryMonth, str]]:
@@ -187,9 +190,9 @@ def test_the_story_has_everything_that_can_happen(in_order: Told) -> None:
 
 
 def test_months_in_random_order_give_the_same_customers(in_order: Told, telling: Hub) -> None:
-    tell(telling, shuffled(loads_of(STORY), seed=5), load=by_hand)
+    tell(telling, shuffled(loads_of(STORY[:FEW]), seed=5), load=by_hand)
 
-    assert picture(telling) == in_order.whole
+    assert picture(telling) == in_order.early
     assert is_sound(telling)
 
 

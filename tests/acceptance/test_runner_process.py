@@ -2,9 +2,6 @@
 
 import signal
 import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from tests.hub import Hub
@@ -23,19 +20,12 @@ from tests.runner_pipelines import (
     until_run,
     workers,
 )
+from tests.runner_processes import PATIENT_SECONDS, READY, ready_runner, started_runner
 
 from work_data_hub.io.batch_wakeups import APPLICATION as LISTENER
 from work_data_hub.io.postgres import Connection
 
-QUICK = {
-    "ETL_LEASE_SECONDS": "2",
-    "ETL_HEARTBEAT_SECONDS": "0.2",
-    "ETL_POLL_SECONDS": "0.5",
-    "ETL_RETRY_BACKOFF_SECONDS": "0.2",
-}
 LONG_POLL = {"ETL_LEASE_SECONDS": "30", "ETL_POLL_SECONDS": "600"}
-PATIENT_SECONDS = 60.0
-READY = "wdh pipelines runner: ready as "
 # Longer than anybody waits.
 _SLEEPER = """
     create function public.sleep_long() returns trigger language plpgsql as $$
@@ -45,7 +35,6 @@ _SLEEPER = """
     end $$;
     create trigger sleeper before insert on analytics.film_dim for each statement execute function public.sleep_long()
 """
-TEN = tuple(f"films_{number}" for number in range(10))
 
 
 @pytest.fixture
@@ -56,45 +45,15 @@ def slow(warehouse: Connection) -> str:
     return "films"
 
 
-@contextmanager
-def a_runner(hub: Hub, *arguments: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
-    """A runner in a process of its own, ready when the block begins; killed at the end where it still lives."""
-    with _started(hub, *arguments, **settings) as process:
-        assert process.stderr is not None
-        line = process.stderr.readline()
-        # Nobody may let it wait for a full pipe.
-        threading.Thread(target=process.stderr.read, daemon=True).start()
-        assert line.startswith(READY), line
-        yield process
-
-
-@contextmanager
-def _started(hub: Hub, *arguments: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        hub.command("pipelines", "runner", *arguments),
-        env=hub.environment(**QUICK | {"LOG_LEVEL": "CRITICAL"} | settings),
-        cwd=hub.home,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-
-
 def once(hub: Hub, **settings: str) -> int:
-    with _started(hub, "--once", **settings) as process:
+    with started_runner(hub, "--once", **settings) as process:
         process.communicate(timeout=PATIENT_SECONDS)
         return process.returncode
 
 
 @pytest.mark.integration
 def test_it_tells_when_it_is_ready_and_leaves_no_trace(warehouse: Connection, hub: Hub) -> None:
-    with _started(hub, "--worker-id", "runner-1") as process:
+    with started_runner(hub, "--worker-id", "runner-1") as process:
         assert process.stderr is not None
         worker_id = process.stderr.readline().removeprefix(READY).strip()
         assert worker_id.startswith("runner-1:")
@@ -109,7 +68,7 @@ def test_it_tells_when_it_is_ready_and_leaves_no_trace(warehouse: Connection, hu
 @pytest.mark.integration
 def test_a_request_wakes_it_long_before_the_poll(warehouse: Connection, hub: Hub, slow: str) -> None:
     do(warehouse, "update etl.etl_pipelines set throttle_ms = 0")
-    with a_runner(hub, **LONG_POLL):
+    with ready_runner(hub, **LONG_POLL):
         for number in range(1, 4):
             request(warehouse, slow)
             until_run(warehouse, slow, number=number)
@@ -119,7 +78,7 @@ def test_a_request_wakes_it_long_before_the_poll(warehouse: Connection, hub: Hub
 def test_a_listener_that_was_cut_off_hears_again(warehouse: Connection, hub: Hub, slow: str) -> None:
     do(warehouse, "update etl.etl_pipelines set throttle_ms = 0")
     listeners = "select 1 from pg_stat_activity where datname = current_database() and application_name = %s"
-    with a_runner(hub, **LONG_POLL):
+    with ready_runner(hub, **LONG_POLL):
         assert cut(warehouse, LISTENER) == 1
         until(lambda: ask(warehouse, listeners, LISTENER))
         request(warehouse, slow)
@@ -129,7 +88,7 @@ def test_a_listener_that_was_cut_off_hears_again(warehouse: Connection, hub: Hub
 @pytest.mark.integration
 def test_what_nobody_told_of_is_found_by_the_poll(warehouse: Connection, hub: Hub, slow: str) -> None:
     do(warehouse, "alter table etl.etl_pipelines disable trigger tell_of_pipeline")
-    with a_runner(hub):
+    with ready_runner(hub):
         request(warehouse, slow)
         until_run(warehouse, slow)
 
@@ -140,7 +99,7 @@ def test_a_signal_frees_the_lease_and_the_next_runner_goes_on(
     warehouse: Connection, hub: Hub, slow: str, end: signal.Signals
 ) -> None:
     request(warehouse)
-    with a_runner(hub, **LONG_POLL) as process:
+    with ready_runner(hub, **LONG_POLL) as process:
         until_batches(warehouse, 2)
         process.send_signal(end)
         assert process.wait(PATIENT_SECONDS) == 0
@@ -155,7 +114,7 @@ def test_a_signal_frees_the_lease_and_the_next_runner_goes_on(
 @pytest.mark.integration
 def test_a_second_signal_ends_it_at_once(warehouse: Connection, hub: Hub, slow: str) -> None:
     request(warehouse)
-    with held_row(hub.url, "lock table analytics.film_dim"), a_runner(hub, ETL_LEASE_SECONDS="600") as process:
+    with held_row(hub.url, "lock table analytics.film_dim"), ready_runner(hub, ETL_LEASE_SECONDS="600") as process:
         until(lambda: statuses(warehouse) == {slow: "RUNNING"})
         process.terminate()
         with pytest.raises(subprocess.TimeoutExpired):
@@ -170,7 +129,7 @@ def test_a_batch_that_does_not_end_is_waited_for_no_longer_than_the_lease(
 ) -> None:
     do(warehouse, _SLEEPER)
     request(warehouse)
-    with a_runner(hub) as process:
+    with ready_runner(hub) as process:
         until(lambda: statuses(warehouse) == {slow: "RUNNING"})
         process.terminate()
         assert process.wait(PATIENT_SECONDS) == 0
@@ -182,7 +141,7 @@ def test_a_batch_that_does_not_end_is_waited_for_no_longer_than_the_lease(
 
 @pytest.mark.integration
 def test_another_runner_takes_over_from_a_killed_one(warehouse: Connection, hub: Hub, slow: str) -> None:
-    with a_runner(hub, "--worker-id", "one") as one, a_runner(hub, "--worker-id", "two") as two:
+    with ready_runner(hub, "--worker-id", "one") as one, ready_runner(hub, "--worker-id", "two") as two:
         request(warehouse)
         until_batches(warehouse, 2)
         holder = one if owners(warehouse)[0].startswith("one:") else two
@@ -198,7 +157,7 @@ def test_another_runner_takes_over_from_a_killed_one(warehouse: Connection, hub:
 
 @pytest.mark.integration
 def test_a_runner_that_was_frozen_changes_nothing_any_more(warehouse: Connection, hub: Hub, slow: str) -> None:
-    with a_runner(hub, "--worker-id", "frozen") as frozen:
+    with ready_runner(hub, "--worker-id", "frozen") as frozen:
         request(warehouse)
         until_batches(warehouse, 2)
         frozen.send_signal(signal.SIGSTOP)
@@ -218,7 +177,7 @@ def test_a_runner_that_was_frozen_changes_nothing_any_more(warehouse: Connection
 @pytest.mark.integration
 def test_connections_that_are_cut_are_made_anew(warehouse: Connection, hub: Hub, slow: str) -> None:
     do(warehouse, "update etl.etl_pipelines set batch_size = 2")
-    with a_runner(hub) as process:
+    with ready_runner(hub) as process:
         request(warehouse)
         until_batches(warehouse, 2)
         for _ in range(3):
@@ -229,20 +188,6 @@ def test_connections_that_are_cut_are_made_anew(warehouse: Connection, hub: Hub,
         assert process.poll() is None
 
     _all_there(warehouse)
-
-
-@pytest.mark.integration
-def test_two_runners_share_ten_pipelines_and_run_each_once(warehouse: Connection, hub: Hub) -> None:
-    add_films(warehouse, 50)
-    add_pipelines(warehouse, *TEN, batch_size=10, throttle_ms=20)
-    with a_runner(hub, ETL_WORKERS="2"), a_runner(hub, ETL_WORKERS="2"):
-        for number in range(1, 4):
-            request(warehouse)
-            until(lambda: set(statuses(warehouse).values()) == {"IDLE"})
-            done = ask(warehouse, "select status, count(*) from etl.etl_runs group by status")
-            assert done == [("SUCCESS", 10 * number)]
-    by_runner = ask(warehouse, "select worker, count(*) from etl.etl_runs group by worker")
-    assert len(by_runner) == 2
 
 
 @pytest.mark.integration
@@ -281,7 +226,7 @@ def test_signs_of_life_rarer_than_leases_are_refused(hub: Hub) -> None:
 
 def once_until_idle(hub: Hub, warehouse: Connection, name: str) -> bool:
     """A runner that waits for leases to end, and takes over."""
-    with a_runner(hub):
+    with ready_runner(hub):
         until(lambda: statuses(warehouse) == {name: "IDLE"}, seconds=PATIENT_SECONDS)
     return True
 

@@ -137,6 +137,22 @@ def test_a_variable_that_is_no_number_is_refused_by_its_name(text: str) -> None:
 
 
 @pytest.mark.unit
+@pytest.mark.parametrize(
+    ("name", "text", "allowed"),
+    [
+        ("INC_ID_KEY", "film id", "letters, digits and _"),
+        ("INC_ID_KEY", "id; drop table", "letters, digits and _"),
+        ("KEY", "1st", "letters, digits and _"),
+        ("MODE", "partial", "full or incremental"),
+        ("NAME", "a b", "3 to 64 letters"),
+    ],
+)
+def test_a_variable_that_cannot_be_is_refused_with_what_is_allowed(name: str, text: str, allowed: str) -> None:
+    with pytest.raises(UsageError, match=rf"Field: {name} .*rule .*{allowed}"):
+        variables_of({name: text})
+
+
+@pytest.mark.unit
 def test_a_check_that_does_not_hold_is_marked() -> None:
     lines = list(table([equal("rows", 3, 3), equal("长江", 2, 3), above_zero("read", 4, 0)]))
     assert [line.split()[0] for line in lines[1:]] == ["✓", "✗", "✗"]
@@ -291,6 +307,28 @@ def test_documents_are_shown(answer: Answer) -> None:
 def test_a_pipeline_that_is_not_there_is_asked_for_by_id(answer: Answer, id: str) -> None:
     with pytest.raises(UsageError, match="Field: ID"):
         answer("api-run", id=id)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("target", "given", "said"),
+    [
+        ("db-set-inc-id-key", {"inc_id_key": "film"}, "film is not a column of the query, which has film_id, title"),
+        ("db-tasks-film-dim-inc", {"key": "changed_at"}, "changed_at is no column of content.film_work"),
+    ],
+)
+def test_a_key_that_is_no_column_is_not_written_past_the_api(
+    answer: Answer, target: str, given: dict[str, str], said: str
+) -> None:
+    for create, name in (
+        ("api-create-sql-film-dim-inc", "film_dim_sql_inc"),
+        ("api-create-sql-film-dim", "film_dim_sql"),
+    ):
+        answer(create)
+        with pytest.raises(UsageError, match=said):
+            answer(target, id=name, **given)
+        assert json.loads(answer("api-get", id=name))["incremental_id_key"] in ("film_id", None)
+        assert json.loads(answer("api-get", id=name))["tasks"] == []
 
 
 @pytest.mark.integration

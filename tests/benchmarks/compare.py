@@ -8,11 +8,9 @@ The server is an embedded one of the benchmark's own, durable as in real use.
 
 import argparse
 import os
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,8 +18,8 @@ from pathlib import Path
 
 import psycopg2
 
+from tests.benchmarks.server import bench_server
 from work_data_hub.io.embedded_postgres import EmbeddedPostgres
-from work_data_hub.io.migrations import upgrade
 from work_data_hub.io.sample_drop import write_sample_drop
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -58,28 +56,22 @@ def main() -> None:
     options.add_argument("--rows", type=int, default=33_000)
     options.add_argument("--rounds", type=int, default=5)
     given = options.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="wdh-bench-"))
-    folder.chmod(0o755)
-    server = EmbeddedPostgres(folder / "home")
-    try:
-        url = server.start()
-        upgrade(url)
-        drop = write_sample_drop(folder / "data", period=MONTH, rows=given.rows, only=(DOMAIN,), versions=("V1",))
-        write_sample_drop(folder / "every", period=MONTH, rows=given.rows, versions=("V1",))
-        cases = _cases(url, drop.sheet(DOMAIN).file, every=folder / "every")
-        environment = _environment(folder, url)
+    with bench_server() as started:
+        drop = write_sample_drop(
+            started.folder / "data", period=MONTH, rows=given.rows, only=(DOMAIN,), versions=("V1",)
+        )
+        write_sample_drop(started.folder / "every", period=MONTH, rows=given.rows, versions=("V1",))
+        cases = _cases(started.url, drop.sheet(DOMAIN).file, every=started.folder / "every")
+        environment = _environment(started.folder, started.url)
         costs: dict[str, list[Cost]] = {case.name: [] for case in cases}
         for case in cases:
             case.before()
-            _measure(case.command, environment, server)
+            _measure(case.command, environment, started.server)
         for _ in range(given.rounds):
             for case in cases:
                 case.before()
-                costs[case.name].append(_measure(case.command, environment, server))
+                costs[case.name].append(_measure(case.command, environment, started.server))
         _print(costs, rows=given.rows)
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _cases(url: str, workbook: Path, *, every: Path) -> list[Case]:

@@ -8,9 +8,7 @@ begins without contracts and goes through the cases in order; each case is one c
 
 import argparse
 import logging
-import shutil
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -20,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.compare import PROJECT, server_seconds
+from tests.benchmarks.server import bench_server
 from work_data_hub.domain.customers.report import CustomerReport
 from work_data_hub.domain.customers.shapes import month_number, month_of
 from work_data_hub.domain.period import Period
 from work_data_hub.io.customer_config import load_customer_rules
 from work_data_hub.io.embedded_postgres import EmbeddedPostgres
-from work_data_hub.io.migrations import upgrade
 from work_data_hub.io.postgres import connect
 from work_data_hub.io.status_rules_config import load_status_rules
 from work_data_hub.orchestration.customer_contracts import sync_contract_status
@@ -130,20 +128,12 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=3)
     given = options.parse_args()
     logging.disable(logging.INFO)
-    folder = Path(tempfile.mkdtemp(prefix="wdh-bench-"))
-    folder.chmod(0o755)
-    server = EmbeddedPostgres(folder / "home")
-    try:
-        url = server.start()
-        upgrade(url)
-        bench = Bench(server=server, url=url, contracts=given.contracts, months=given.months)
+    with bench_server() as started:
+        bench = Bench(server=started.server, url=started.url, contracts=given.contracts, months=given.months)
         _fill(bench)
         for _ in range(given.rounds):
-            _round(bench, folder)
+            _round(bench, started.folder)
         _print(bench)
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
 
 
 def _fill(bench: Bench) -> None:

@@ -7,12 +7,9 @@ has already imported everything; statements are counted on the connection itself
 """
 
 import argparse
-import shutil
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from random import Random
 
 import pandas as pd
@@ -20,13 +17,13 @@ import psycopg2
 from psycopg2.extras import LoggingConnection
 
 from tests.benchmarks.compare import server_seconds
+from tests.benchmarks.server import bench_server
 from work_data_hub.domain.identity.cascade import identify
 from work_data_hub.domain.identity.identified import Identified, IdentityColumns
 from work_data_hub.domain.identity.knowledge import IdentityBook, Knowledge
 from work_data_hub.domain.identity.names import normalise_name
 from work_data_hub.io.embedded_postgres import EmbeddedPostgres
 from work_data_hub.io.identity_index import look_up, write_entries
-from work_data_hub.io.migrations import upgrade
 from work_data_hub.io.postgres import Connection
 
 COLUMNS = IdentityColumns(
@@ -42,19 +39,11 @@ def main() -> None:
     options.add_argument("--entries", type=int, default=50_000)
     options.add_argument("--rounds", type=int, default=5)
     given = options.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="wdh-bench-"))
-    folder.chmod(0o755)
-    server = EmbeddedPostgres(folder / "home")
-    try:
-        url = server.start()
-        upgrade(url)
+    with bench_server() as started:
         names = [f"第{number}号样本科技有限公司" for number in range(given.entries)]
-        _fill(url, names)
+        _fill(started.url, names)
         rows = _rows(names[: given.names], rows=given.rows)
-        _measure(server, url, rows, rounds=given.rounds)
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
+        _measure(started.server, started.url, rows, rounds=given.rounds)
 
 
 def _fill(url: str, names: list[str]) -> None:

@@ -12,24 +12,21 @@ import argparse
 import logging
 import multiprocessing
 import resource
-import shutil
 import statistics
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.benchmarks.compare import server_seconds
+from tests.benchmarks.server import bench_server
 from work_data_hub.domain.batch.pipeline import Pipeline
 from work_data_hub.io.batch_claims import claim_next, register_worker
 from work_data_hub.io.batch_pipelines import create_pipeline
 from work_data_hub.io.batch_requests import request_run
 from work_data_hub.io.embedded_postgres import EmbeddedPostgres
-from work_data_hub.io.migrations import upgrade
 from work_data_hub.io.postgres import connect, transaction
 from work_data_hub.orchestration.batch_place import BatchPlace
 from work_data_hub.orchestration.batch_run import run_claim
@@ -114,7 +111,8 @@ def run_once(url: str, pipeline: Pipeline, rows: int) -> tuple[float, float, flo
     with closing(connect(url, application_name="wdh benchmark")) as connection:
         with transaction(connection), connection.cursor() as cursor:
             register_worker(cursor, worker, host="here", pid=0, version="0")
-            row = create_pipeline(cursor, pipeline, actor="benchmark")
+            named = replace(pipeline, name=f"{pipeline.name}_{worker}")
+            row = create_pipeline(cursor, named, actor="benchmark")
             request_run(cursor, row.id, actor="benchmark", lease_seconds=600)
         began, cpu = time.perf_counter(), time.process_time()
         with transaction(connection), connection.cursor() as cursor:
@@ -125,7 +123,6 @@ def run_once(url: str, pipeline: Pipeline, rows: int) -> tuple[float, float, flo
         with transaction(connection), connection.cursor() as cursor:
             cursor.execute("select status, rows_written from etl.etl_runs where id = %s", (str(claim.run_id),))
             assert cursor.fetchone() == ("SUCCESS", rows)
-            cursor.execute("delete from etl.etl_pipelines")
     return wall, cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
@@ -136,21 +133,13 @@ def main() -> None:
     options.add_argument("--batch-size", type=int, default=10_000)
     options.add_argument("--rounds", type=int, default=3)
     given = options.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="wdh-bench-"))
-    folder.chmod(0o755)
-    server = EmbeddedPostgres(folder / "home")
-    try:
-        url = server.start()
-        upgrade(url)
-        bench = Bench(server=server, url=url, rows=given.rows, batch_size=given.batch_size)
+    with bench_server() as started:
+        bench = Bench(server=started.server, url=started.url, rows=given.rows, batch_size=given.batch_size)
         bench.run(FILL, rows=given.rows)
         bench.run("vacuum analyze content.film_work")
         for _ in range(given.rounds):
             _round(bench)
         _print(bench)
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
 
 
 def _round(bench: Bench) -> None:

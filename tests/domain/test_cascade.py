@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -387,6 +388,7 @@ def test_unknown_names_come_with_their_rows_and_a_spelling() -> None:
     assert kept.frame.index.tolist() == [1, 2]
 
 
+Cells: TypeAlias = tuple[str | None, str | None, str | None, str | None]
 CELLS = st.tuples(
     st.sampled_from([None, "S1", "S2", "P1", "P2", "AN002", "FP1"]),
     st.sampled_from([None, SINGLE, SINGLE, COLLECTIVE]),
@@ -395,11 +397,21 @@ CELLS = st.tuples(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=15)
 @given(st.lists(CELLS, min_size=1, max_size=14))
-def test_a_load_repeated_with_what_it_taught_finds_the_same_companies(
-    cells: list[tuple[str | None, str | None, str | None, str | None]],
-) -> None:
+def test_a_load_repeated_with_what_it_taught_finds_the_same_companies(cells: list[Cells]) -> None:
+    assert_taught_well(cells)
+
+
+@pytest.mark.chaos
+@settings(deadline=None, max_examples=200)
+@given(st.lists(CELLS, min_size=1, max_size=14))
+def test_many_loads_repeated_with_what_they_taught_find_the_same_companies(cells: list[Cells]) -> None:
+    assert_taught_well(cells)
+
+
+def assert_taught_well(cells: list[Cells]) -> None:
+    """Whoever knows what a load has taught finds the same companies in it."""
     plans, names = {"FP1": "77"}, {"保留账户管理": "__EMPTY__"}
     asking = book(plans=plans, names=names, ask=known(丙=1.0, 丁=0.8))
     first = identify(rows(*cells), book=asking, columns=COLUMNS)

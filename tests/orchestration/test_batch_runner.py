@@ -37,14 +37,16 @@ from work_data_hub.orchestration.batch_health import answering
 from work_data_hub.orchestration.batch_heartbeat import new_worker_id
 from work_data_hub.orchestration.batch_metrics import BatchMetrics, render
 from work_data_hub.orchestration.batch_place import BatchPlace
-from work_data_hub.orchestration.batch_runner import BatchRunner, run_batches
+from work_data_hub.orchestration.batch_runner import BatchRunner, batch_runner
 
 SIX = tuple(f"films_{number}" for number in range(6))
 
 
 @pytest.fixture
 def place(warehouse_url: str) -> BatchPlace:
-    return BatchPlace(database_url=warehouse_url, workers=2, lease_seconds=2.0, heartbeat_seconds=0.1, poll_seconds=0.2)
+    return BatchPlace(
+        database_url=warehouse_url, workers=2, lease_seconds=20.0, heartbeat_seconds=0.1, poll_seconds=0.2
+    )
 
 
 @contextmanager
@@ -207,7 +209,7 @@ def test_a_worker_that_cannot_give_signs_of_life_lets_go(
     add_pipelines(warehouse, "films")
     request(warehouse)
     execute = StandIn(_first_waits_for_loss())
-    with running(place, execute):
+    with running(replace(place, lease_seconds=2.0), execute):
         until(lambda: execute.claims)
         with held_row(warehouse_url, "select from etl.etl_workers for update"):
             until(lambda: len(execute.claims) == 2)
@@ -379,7 +381,7 @@ def test_signs_of_life_must_come_sooner_than_leases_end() -> None:
     place = BatchPlace(database_url="postgresql://nowhere", lease_seconds=5, heartbeat_seconds=5)
 
     with pytest.raises(ConfigError) as caught:
-        run_batches(place)
+        batch_runner(place)
 
     assert caught.value.field == "ETL_HEARTBEAT_SECONDS"
 

@@ -17,6 +17,7 @@ import psycopg2
 import pytest
 from tests.contract_facts import Fact, asked, contracts, day, put_month, put_months, ran
 from tests.hub import PROJECT
+from tests.snapshot_rows import working_place
 
 from work_data_hub.domain.customers.report import CustomerReport, TableCounts
 from work_data_hub.domain.customers.rules import CustomerRules
@@ -59,14 +60,7 @@ print(sync_contract_status(Period.parse(period), place, rules=CustomerRules(whit
 
 @pytest.fixture
 def place(warehouse_url: str, tmp_path: Path) -> Workplace:
-    return Workplace(
-        data_root=tmp_path,
-        config_dir=PROJECT / "config",
-        home=tmp_path,
-        database_url=warehouse_url,
-        alias_salt="salt",
-        actor="tester",
-    )
+    return working_place(warehouse_url, tmp_path)
 
 
 def sync(place: Workplace, month: str | None, **options: Any) -> CustomerReport:
@@ -388,7 +382,9 @@ def story(seed: int) -> Iterator[tuple[str, list[Fact]]]:
         )
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(
+    "seed", [1, pytest.param(2, marks=pytest.mark.chaos), pytest.param(3, marks=pytest.mark.chaos)]
+)
 def test_months_in_any_order_and_corrected_equal_a_rebuild(place: Workplace, warehouse: Connection, seed: int) -> None:
     chance, months = random.Random(seed), dict(story(seed))
     wrong = {month: facts for month, facts in story(seed + 100) if month in months and facts}

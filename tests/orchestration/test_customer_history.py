@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from psycopg2.extras import Json
 from tests.contract_facts import Fact, put_month, put_months, ran
-from tests.hub import PROJECT
+from tests.snapshot_rows import working_place
 
 from work_data_hub.domain.customers.rules import CustomerRules
 from work_data_hub.errors import UsageError
@@ -25,14 +25,7 @@ MONTHS = ("2024-11", "2024-12", "2025-01", "2025-02")
 
 @pytest.fixture
 def place(warehouse_url: str, tmp_path: Path) -> Workplace:
-    return Workplace(
-        data_root=tmp_path,
-        config_dir=PROJECT / "config",
-        home=tmp_path,
-        database_url=warehouse_url,
-        alias_salt="salt",
-        actor="tester",
-    )
+    return working_place(warehouse_url, tmp_path)
 
 
 def sync(place: Workplace) -> None:

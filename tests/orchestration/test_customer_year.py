@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.contract_facts import Fact, asked, contracts, day, put_month, ran
-from tests.hub import PROJECT
+from tests.snapshot_rows import working_place
 
 from work_data_hub.domain.customers.report import CustomerReport, TableCounts
 from work_data_hub.domain.customers.rules import CustomerRules
@@ -36,14 +36,7 @@ TABLES = (CONTRACTS, "customer.contract_periods", "customer.contract_years", "cu
 
 @pytest.fixture
 def place(warehouse_url: str, tmp_path: Path) -> Workplace:
-    return Workplace(
-        data_root=tmp_path,
-        config_dir=PROJECT / "config",
-        home=tmp_path,
-        database_url=warehouse_url,
-        alias_salt="salt",
-        actor="王五",
-    )
+    return working_place(warehouse_url, tmp_path, actor="王五")
 
 
 def sync(place: Workplace, month: str, *, rebuild: bool = False) -> CustomerReport:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.hub import PROJECT, Hub
+from tests.hub import Hub
+from tests.snapshot_rows import working_place
 
 from work_data_hub.domain.identity.cleaning import CleanedTable
 from work_data_hub.io.postgres import Connection
@@ -21,14 +22,7 @@ LABELS = {"labels": [{"type": "行业", "labels": [{"lv1Name": "金融", "lv2Nam
 
 @pytest.fixture
 def place(warehouse_url: str, tmp_path: Path) -> Workplace:
-    return Workplace(
-        data_root=tmp_path,
-        config_dir=PROJECT / "config",
-        home=tmp_path,
-        database_url=warehouse_url,
-        alias_salt="salt",
-        actor="tester",
-    )
+    return working_place(warehouse_url, tmp_path)
 
 
 def answered(warehouse: Connection, company_id: str, *, detail: Any = None, labels: Any = None) -> None:

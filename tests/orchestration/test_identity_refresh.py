@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.hub import PROJECT, Answer, Hub
+from tests.hub import Answer, Hub
+from tests.snapshot_rows import working_place
 
 from work_data_hub.domain.identity.refresh import RefreshReport, RefreshRun, Selection
 from work_data_hub.domain.sample.companies import sample_company
@@ -53,15 +54,7 @@ def directory(address: str) -> Iterator[CompanyDirectory]:
 
 @pytest.fixture
 def place(warehouse_url: str, tmp_path: Path) -> Workplace:
-    return Workplace(
-        data_root=tmp_path,
-        config_dir=PROJECT / "config",
-        home=tmp_path,
-        database_url=warehouse_url,
-        alias_salt="salt",
-        actor="tester",
-        now=lambda: NOW,
-    )
+    return working_place(warehouse_url, tmp_path, now=lambda: NOW)
 
 
 def stored(
