@@ -26,13 +26,15 @@ from work_data_hub.settings import Settings, get_settings
 PROGRAMS = os.environ.get("WDH_TEST_PG_BIN", "")
 _OF_SETTINGS = frozenset(str(field.validation_alias) for field in Settings.model_fields.values())
 _OF_OTHERS = ("WDH_", "PG", "DAGSTER_", "ETL_")
+# How much the storms do; no settings.
+_OF_TESTS = "WDH_CHAOS_"
 _HOME = pytest.StashKey[Path]()
 
 
 def isolate_environment(home: Path) -> None:
     """Make settings come from tests alone: what the shell says is dropped, what `.env` says is overruled."""
     for name in list(os.environ):
-        if name in _OF_SETTINGS or name.startswith(_OF_OTHERS):
+        if name in _OF_SETTINGS or (name.startswith(_OF_OTHERS) and not name.startswith(_OF_TESTS)):
             del os.environ[name]
     # An empty variable means "not set", and beats the files.
     os.environ.update(dict.fromkeys((*_OF_SETTINGS, "WDH_DATABASE__URI"), ""))
