@@ -261,8 +261,8 @@ def test_dead_letters_wait_until_they_are_replayed(api: httpx.Client, warehouse:
     payload = '{"film_id": "no uuid", "rating": 9.10}'
     told(
         warehouse,
-        "insert into etl.etl_dlq (pipeline_id, key, payload, fingerprint, sqlstate, error, replayed_at)"
-        " select %s, key, %s, key, '22P02', 'no uuid', replayed_at"
+        "insert into etl.etl_dlq (pipeline_id, target, key, payload, fingerprint, sqlstate, error, replayed_at)"
+        " select %s, 'analytics.film_dim', key, %s, key, '22P02', 'no uuid', replayed_at"
         " from (values ('waits', null), ('is taken', now())) as letter (key, replayed_at)",
         made["id"],
         payload,
@@ -280,8 +280,8 @@ def test_a_replay_is_asked_of_a_runner(api: httpx.Client, warehouse: Connection)
     made = created(api)
     told(
         warehouse,
-        "insert into etl.etl_dlq (pipeline_id, payload, fingerprint, error)"
-        " select %s, '{\"film_id\": \"1\"}', number, 'x' from generate_series(1, 3) as number",
+        "insert into etl.etl_dlq (pipeline_id, target, payload, fingerprint, error)"
+        " select %s, 'analytics.film_dim', '{\"film_id\": \"1\"}', number, 'x' from generate_series(1, 3) as number",
         made["id"],
     )
     path = f"{BASE}/{made['id']}/dlq"

@@ -423,8 +423,9 @@ def _history(warehouse: Connection) -> None:
     )
     told(
         warehouse,
-        "insert into etl.etl_dlq (pipeline_id, key, payload, fingerprint, sqlstate, error)"
-        " select id, '9', '{\"film_id\": \"9\", \"rating\": 1.50}', 'f', '22P02', 'no uuid' from etl.etl_pipelines",
+        "insert into etl.etl_dlq (pipeline_id, target, key, payload, fingerprint, sqlstate, error)"
+        " select id, target_table, '9', '{\"film_id\": \"9\", \"rating\": 1.50}', 'f', '22P02', 'no uuid'"
+        " from etl.etl_pipelines",
     )
     told(
         warehouse,

@@ -77,8 +77,8 @@ def add_batch(warehouse: Connection, run: UUID, seq: int, *, before: Cursor | No
 def set_aside(warehouse: Connection, pipeline: UUID, payload: str, *, run: UUID | None = None) -> int:
     rows = ask(
         warehouse,
-        "insert into etl.etl_dlq (pipeline_id, run_id, seq, key, cursor, payload, fingerprint, sqlstate, error)"
-        """ values (%s, %s, 3, 'k', '{"value": null, "id": "7"}', %s, md5(%s), '22003', 'too big') returning id""",
+        "insert into etl.etl_dlq (pipeline_id, run_id, seq, target, key, cursor, payload, fingerprint, sqlstate, error)"
+        """ values (%s, %s, 3, 'x', 'k', '{"value": null, "id": "7"}', %s, md5(%s), '22003', 'too big') returning id""",
         *(str(pipeline), str(run) if run else None, payload, payload),
     )
     return int(rows[0][0])

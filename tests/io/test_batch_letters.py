@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from psycopg2.extras import Json
 from tests.batch_store import FULL, add, ask, claimed
 
 from work_data_hub.domain.batch.run import Column, Counts, DeadLetter, Page, Written
@@ -19,6 +21,7 @@ pytestmark = pytest.mark.integration
 FILMS = TARGETS["analytics.film_dim"]
 INDEX = TARGETS["es:film_dim"]
 COLUMNS = (Column(name="film_id", type="text"), Column(name="title", type="text"))
+AS_OF = datetime(2026, 11, 21, 12, tzinfo=UTC)
 A, B = "00000000-0000-4000-8000-00000000000a", "00000000-0000-4000-8000-00000000000b"
 
 
@@ -50,17 +53,26 @@ def passed(
     target: TableTarget | IndexTarget = FILMS,
 ) -> tuple[DeadLetter, ...]:
     with transaction(warehouse), warehouse.cursor() as cursor:
-        return pass_letters(cursor, id, letters, page=given, target=target)
+        return pass_letters(cursor, id, letters, page=given, target=target, as_of=AS_OF)
 
 
-def kept(warehouse: Connection, id: UUID, *keys: str | None, titles: Sequence[str] = "abcdefg") -> None:
-    """Letters of these keys that wait."""
+def kept(
+    warehouse: Connection,
+    id: UUID,
+    *keys: str | None,
+    titles: Sequence[str] = "abcdefg",
+    target: TableTarget | IndexTarget = FILMS,
+    columns: Sequence[str] = ("title",),
+    as_of: datetime = AS_OF,
+) -> None:
+    """Letters of these keys that wait, read in a run that was claimed `as_of`."""
     for key, title in zip(keys, titles, strict=False):
         fingerprint = fingerprint_of(dead(0, title))
         statement = (
-            "insert into etl.etl_dlq (pipeline_id, key, payload, fingerprint, error) values (%s, %s, '{}', %s, '')"
+            "insert into etl.etl_dlq (pipeline_id, target, key, payload, fingerprint, error, as_of)"
+            " values (%s, %s, %s, %s, %s, '', %s)"
         )
-        ask(warehouse, statement, str(id), key, fingerprint)
+        ask(warehouse, statement, str(id), target.name, key, Json(dict.fromkeys(columns)), fingerprint, as_of)
 
 
 def waiting(warehouse: Connection) -> list[Any]:
@@ -79,6 +91,31 @@ def test_a_row_overtakes_the_letters_of_its_key(warehouse: Connection, id: UUID,
         warehouse, "select is_superseded, replayed_at is not null from etl.etl_dlq where replayed_at is not null"
     )
     assert settled == [(True, True)]
+
+
+EARLIER, LATER = AS_OF - timedelta(minutes=1), AS_OF + timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("letter", "letters", "left"),
+    [
+        ({"as_of": EARLIER}, (), []),
+        ({"as_of": EARLIER, "columns": ("title", "seen_in")}, (), []),
+        ({"as_of": LATER}, (), [A]),
+        ({"as_of": EARLIER, "columns": ("title", "rating")}, (), [A]),
+        ({"as_of": EARLIER, "target": INDEX}, (), [A]),
+        ({"as_of": EARLIER}, (dead(0),), [A]),
+    ],
+)
+def test_a_later_row_of_another_pipeline_overtakes_what_it_has_all_of(
+    warehouse: Connection, id: UUID, letter: dict[str, Any], letters: Sequence[DeadLetter], left: list[str]
+) -> None:
+    other = add(warehouse, replace(FULL, name="other"))
+    kept(warehouse, other, A, **letter)
+
+    passed(warehouse, id, page(A), letters)
+
+    assert waiting(warehouse) == left
 
 
 def test_a_row_that_is_refused_as_it_was_keeps_its_letter(warehouse: Connection, id: UUID) -> None:
@@ -108,7 +145,7 @@ def test_what_is_overtaken_is_recorded_and_does_not_wait(warehouse: Connection, 
 
 
 def test_ids_of_documents_are_keys_too(warehouse: Connection, id: UUID) -> None:
-    kept(warehouse, id, "f1", "f2")
+    kept(warehouse, id, "f1", "f2", target=INDEX)
     (letter,) = passed(warehouse, id, values("f2", "f3"), [dead(1)], target=INDEX)
 
     assert (letter.key, waiting(warehouse)) == ("f3", ["f1"])

@@ -28,6 +28,7 @@ from work_data_hub.io.demo_films import seed_films
 from work_data_hub.io.elasticsearch_access import IndexAccess
 from work_data_hub.io.postgres import Connection, connect, transaction
 from work_data_hub.io.roles import BATCH_API, BATCH_WRITER
+from work_data_hub.orchestration import batch_replay
 from work_data_hub.orchestration.batch_place import BatchPlace
 from work_data_hub.orchestration.batch_replay import APPLICATION, Replayed, replay, replay_requested
 from work_data_hub.orchestration.batch_run import run_claim
@@ -110,10 +111,10 @@ def letter(
     """A letter as it would lie there after a run."""
     payload = Json({"film_id": film, "title": title, "rating": "1"})
     statement = (
-        "insert into etl.etl_dlq (pipeline_id, key, payload, fingerprint, error, seq, as_of)"
-        " values (%s, %s, %s, %s, 'x', %s, %s) returning id"
+        "insert into etl.etl_dlq (pipeline_id, target, key, payload, fingerprint, error, seq, as_of)"
+        " select id, target_table, %s, %s, %s, 'x', %s, %s from etl.etl_pipelines where id = %s returning id"
     )
-    ((number,),) = ask(films, statement, str(id), film, payload, f"{film} {title}", seq, as_of)
+    ((number,),) = ask(films, statement, film, payload, f"{film} {title}", seq, as_of, str(id))
     return int(number)
 
 
@@ -281,13 +282,70 @@ def test_the_older_letter_alone_is_not_written(films: Connection, place: BatchPl
     assert [payload["title"] for payload in waiting(films)] == ["Second"]
 
 
-def test_a_row_that_somebody_else_changed_since_stays(films: Connection, place: BatchPlace, film: str) -> None:
+def test_a_row_that_somebody_else_changed_since_stays_and_so_does_the_letter(
+    films: Connection, place: BatchPlace, film: str
+) -> None:
     id = add(films)
     letter(films, id, film, "Old")
     ask(films, "insert into analytics.film_dim (film_id, title, rating) values (%s, 'New', 2)", film)
 
-    assert replay(place, id) == Replayed(superseded=1)
+    assert replay(place, id) == Replayed(refused=1)
     assert shown(films, film) == [("New", 2.0)]
+    ((attempt, error),) = ask(films, "select attempt, error from etl.etl_dlq where replayed_at is null")
+    assert (attempt, error[:61]) == (2, "its row in the target changed since this one was read, which ")
+
+
+def test_a_letter_is_as_old_as_the_run_that_read_it(films: Connection, place: BatchPlace, film: str) -> None:
+    id = add(films)
+    claimed_at = datetime.now(UTC) - timedelta(minutes=5)
+    ask(films, "insert into analytics.film_dim (film_id, title, rating) values (%s, 'New', 2)", film)
+    letter(films, id, film, "Read before, set aside after", as_of=claimed_at)
+
+    assert replay(place, id) == Replayed(refused=1)
+    assert shown(films, film) == [("New", 2.0)]
+
+
+def test_a_newer_row_of_another_pipeline_that_was_there_already_counts(
+    films: Connection, place: BatchPlace, film: str
+) -> None:
+    first, second = add(films, FULL), add(films, replace(INCREMENTAL, name="second"))
+    change(films, film, title="Good", rating=5)
+    ran(films, place, second)
+    change(films, film, title="poison", rating=8)
+    ran(films, place, first)
+    change(films, film, title="Good", rating=5)
+    ran(films, place, second)
+    mend(films)
+
+    assert replay(place, first) == Replayed()
+    assert (shown(films, film), settled(films)) == ([("Good", 5.0)], [True])
+
+
+def test_a_pipeline_of_fewer_columns_settles_nothing(films: Connection, place: BatchPlace, film: str) -> None:
+    first = add(films, FULL)
+    fewer = add(films, replace(FULL, name="titles", source_query="select id as film_id, title from content.film_work"))
+    ran(films, place, first)
+    change(films, film, title="Another", rating=0)
+    ask(films, "alter table analytics.film_dim add constraint low check (rating > 0)")
+    ran(films, place, first)
+    ran(films, place, fewer)
+    ask(films, "alter table analytics.film_dim drop constraint low")
+
+    assert replay(place, first) == Replayed(refused=1)
+    assert len(waiting(films)) == 1
+    ran(films, place, first)
+    assert (shown(films, film), waiting(films)) == ([("Another", 0.0)], [])
+
+
+def test_a_letter_of_another_target_is_not_written_to_this_one(films: Connection, place: BatchPlace, film: str) -> None:
+    id = add(films)
+    letter(films, id, film, "Film")
+    ask(films, "update etl.etl_pipelines set target_table = 'analytics.film_rating_agg'")
+
+    assert replay(place, id) == Replayed(refused=1)
+    assert ask(films, "select error from etl.etl_dlq") == [
+        ("set aside for another target than analytics.film_rating_agg",)
+    ]
 
 
 def test_a_row_that_is_just_being_changed_is_waited_for(films: Connection, place: BatchPlace, film: str) -> None:
@@ -309,7 +367,7 @@ def test_a_row_that_is_just_being_changed_is_waited_for(films: Connection, place
         other.commit()
         done = replaying.result()
 
-    assert done == Replayed(superseded=1)
+    assert done == Replayed(refused=1)
     assert shown(films, film)[0][0] == "New"
 
 
@@ -390,19 +448,49 @@ def test_two_runners_never_write_the_same_rows(films: Connection, place: BatchPl
     assert ask(films, outcomes) == [(1,)]
 
 
-def test_a_replay_that_fails_ends_the_request_and_says_why(films: Connection, place: BatchPlace, film: str) -> None:
+def test_a_replay_that_can_never_be_done_ends_the_request_and_says_why(
+    films: Connection, place: BatchPlace, film: str
+) -> None:
+    ids = [add(films, replace(FULL, name=name, target_table=target)) for name, target in TWO]
+    for id in ids:
+        letter(films, id, film, "Film")
+        asked(films, id)
+
+    assert wrote(place) == 2
+
+    by_index = newest_event(films, ids[1])[1]
+    assert by_index.startswith("dead letters not replayed: [INVALID_PIPELINE] there is no Elasticsearch")
+    assert (is_asked(films), len(waiting(films))) == (False, 1)
+
+
+def test_a_request_outlives_what_passes(films: Connection, place: BatchPlace, film: str) -> None:
     ids = [add(films, replace(FULL, name=name, target_table=target)) for name, target in TWO]
     for id in ids:
         letter(films, id, film, "Film")
         asked(films, id)
     ask(films, "alter table analytics.film_dim rename to film_away")
+    away = IndexAccess(url="http://127.0.0.1:9", user=None, password=None, timeout_seconds=5)
+    assert (wrote(replace(place, index_access=away)), is_asked(films), len(waiting(films))) == (0, True, 2)
 
-    assert wrote(place) == 2
+    ask(films, "alter table analytics.film_away rename to film_dim")
+    with FakeElasticsearch().serving() as url:
+        there = replace(place, index_access=replace(away, url=url))
+        assert (wrote(there), is_asked(films), len(waiting(films))) == (2, False, 0)
 
-    by_table, by_index = (newest_event(films, id)[1] for id in ids)
-    assert by_table == 'dead letters not replayed: relation "analytics.film_dim" does not exist'
-    assert by_index.startswith("dead letters not replayed: [INVALID_PIPELINE] there is no Elasticsearch")
-    assert (is_asked(films), len(waiting(films))) == (False, 2)
+
+def test_a_pipeline_is_held_for_moments_however_much_is_asked_for(
+    films: Connection, place: BatchPlace, film: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = add(films)
+    for number in range(3):
+        letter(films, id, film.replace("0", str(number)), "Film")
+    asked(films, id)
+    monkeypatch.setattr(batch_replay, "_HELD_SECONDS", 0.0)
+
+    assert wrote(place) == 3
+
+    outcomes = ask(films, "select count(*)::int from etl.etl_events where reason like 'dead letters replayed: 1,%%'")
+    assert (outcomes, waiting(films)) == ([(3,)], [])
 
 
 def test_a_runner_that_dies_in_a_replay_loses_nothing(films: Connection, place: BatchPlace, film: str) -> None:

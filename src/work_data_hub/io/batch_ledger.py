@@ -28,7 +28,7 @@ _MOST_WARNINGS = 50
 _LONGEST_WARNING = 500
 _LONGEST_ERROR = 2000
 # A letter that is overtaken does not wait; the last two values say whether it is.
-_LETTER = f"({', '.join(['%s'] * 10)}, case when %s then clock_timestamp() end, %s)"
+_LETTER = f"({', '.join(['%s'] * 11)}, case when %s then clock_timestamp() end, %s)"
 
 
 def record_batch(cursor: Cursor, claim: Claim, *, seq: int, page: Page, written: Written, before: Place | None) -> None:
@@ -95,6 +95,7 @@ def _set_aside(cursor: Cursor, claim: Claim, dead: Sequence[DeadLetter], *, seq:
             str(claim.pipeline_id),
             str(claim.run_id),
             seq,
+            claim.pipeline.target,
             None if letter.key is None else storable(letter.key),
             _place_json(place),
             _payload_json(letter.payload),

@@ -6,6 +6,7 @@ Everything happens in the caller's transaction.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from psycopg2 import sql
@@ -42,40 +43,71 @@ def known_fingerprints(cursor: Cursor, pipeline_id: UUID, fingerprints: Sequence
 
 
 def pass_letters(
-    cursor: Cursor, pipeline_id: UUID, dead: Sequence[DeadLetter], *, page: Page, target: TableTarget | IndexTarget
+    cursor: Cursor,
+    pipeline_id: UUID,
+    dead: Sequence[DeadLetter],
+    *,
+    page: Page,
+    target: TableTarget | IndexTarget,
+    as_of: datetime,
 ) -> tuple[DeadLetter, ...]:
     """Let the page's rows overtake the letters of their keys; returns the page's own, ready to be recorded.
 
     A letter that waits is superseded by any later row of its key, taken or set aside, unless that row is set aside
-    just as it was before. The page's own have their key as the target writes it, and are overtaken where another
-    row of it came behind them. Where nothing waits and nothing is set aside this costs one look.
+    just as it was before. One of another pipeline of the target is superseded by a row that was taken, was read in
+    a run claimed later (`as_of`), and has all its columns. The page's own have their key as the target writes it,
+    and are overtaken where another row of it came behind them. Where nothing waits and nothing is set aside this
+    costs one look.
     """
-    if not dead and not _has_open(cursor, pipeline_id):
+    if not dead and not _has_open(cursor, target):
         return ()
     texts = key_texts(page, target=target)
     given = [text for text in texts if text is not None]
     forms = target_forms(cursor, page, given, target=target) if isinstance(target, TableTarget) else {}
     keys = [None if text is None else _as_kept(forms.get(text, text)) for text in texts]
     last = {key: place for place, key in enumerate(keys) if key is not None}
+    refused = {letter.place for letter in dead}
     letters = tuple(_placed(letter, keys=keys, last=last) for letter in dead)
-    kept = [fingerprint_of(letter) for letter in letters if not letter.is_overtaken]
-    cursor.execute(query(_QUERIES, "supersede"), {"pipeline": str(pipeline_id), "keys": list(last), "kept": kept})
+    facts = {
+        "pipeline": str(pipeline_id),
+        "target": target.name,
+        "keys": list(last),
+        "taken": [key for key, place in last.items() if place not in refused],
+        "kept": [fingerprint_of(letter) for letter in letters if not letter.is_overtaken],
+        "as_of": as_of,
+        "lacking": [name for name in target.columns if name not in _names(page)],
+    }
+    cursor.execute(query(_QUERIES, "supersede"), facts)
     return letters
 
 
-def leave_overtaken(cursor: Cursor, pipeline_id: UUID, ids: Sequence[int], *, target: TableTarget | None) -> int:
-    """Settle all but the newest letter of each key, and those of the ids that the table has a newer row of.
+def leave_older(cursor: Cursor, pipeline_id: UUID) -> int:
+    """Settle all but the newest letter of each key that waits; returns how many there were."""
+    cursor.execute(query(_QUERIES, "supersede_older"), {"pipeline": str(pipeline_id)})
+    return cursor.rowcount
 
-    Returns how many there were. Without a table only letters are compared.
-    """
+
+def changed_behind(cursor: Cursor, pipeline_id: UUID, ids: Sequence[int], *, target: TableTarget) -> list[int]:
+    """Those of the letters whose row in the table somebody changed since they were read: they may be older than it."""
+    behind = sql.SQL(query(_QUERIES, "changed_behind"))
     given = {"pipeline": str(pipeline_id), "ids": list(ids)}
-    cursor.execute(query(_QUERIES, "supersede_older"), given)
-    overtaken = cursor.rowcount
-    if target is not None:
-        behind = sql.SQL(query(_QUERIES, "supersede_behind"))
-        cursor.execute(behind.format(target=target_table(target), key=sql.Identifier(target.key)), given)
-        overtaken += cursor.rowcount
-    return overtaken
+    cursor.execute(behind.format(target=target_table(target), key=sql.Identifier(target.key)), given)
+    return [id for (id,) in cursor.fetchall()]
+
+
+def set_aside_elsewhere(cursor: Cursor, pipeline_id: UUID, ids: Sequence[int], *, target: str) -> list[int]:
+    """Those of the letters that were meant for another target than this."""
+    given = {"pipeline": str(pipeline_id), "ids": list(ids), "target": target}
+    cursor.execute(query(_QUERIES, "elsewhere"), given)
+    return [id for (id,) in cursor.fetchall()]
+
+
+def refuse_letters(
+    cursor: Cursor, pipeline_id: UUID, ids: Sequence[int], *, error: str, sqlstate: str | None = None
+) -> None:
+    """Note that the letters were tried in vain once more, and why; they wait on."""
+    given = {"pipeline": str(pipeline_id), "ids": list(ids), "error": storable(error), "sqlstate": sqlstate}
+    cursor.execute(query(_QUERIES, "refuse"), given)
 
 
 def request_replay(cursor: Cursor, pipeline_id: UUID, ids: Sequence[int] | None, *, actor: str) -> int:
@@ -121,9 +153,14 @@ def drop_requests(cursor: Cursor, pipeline_id: UUID, ids: Sequence[int] | None =
     cursor.execute(query(_QUERIES, "drop_requests"), given)
 
 
-def _has_open(cursor: Cursor, pipeline_id: UUID) -> bool:
-    cursor.execute(query(_QUERIES, "has_open"), {"pipeline": str(pipeline_id)})
+def _has_open(cursor: Cursor, target: TableTarget | IndexTarget) -> bool:
+    cursor.execute(query(_QUERIES, "has_open"), {"target": target.name})
     return cursor.fetchone() == (True,)
+
+
+def _names(page: Page) -> frozenset[str]:
+    """The columns that the page's rows have by now; transforms may have changed them."""
+    return frozenset(page.rows[0] if page.rows else (column.name for column in page.columns))
 
 
 def _placed(letter: DeadLetter, *, keys: Sequence[str | None], last: dict[str, int]) -> DeadLetter:

@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import psycopg2
@@ -12,7 +13,7 @@ from psycopg2 import errors
 
 from work_data_hub import __version__
 from work_data_hub.domain.batch.status import RunStatus, Status
-from work_data_hub.errors import ConfigError, LeaseLost, SchemaDrift, WarehouseError
+from work_data_hub.errors import ConfigError, LeaseLost, MalformedUrl, SchemaDrift, WarehouseError
 from work_data_hub.io.batch_claims import claim_next, close_run, forget_worker, register_worker, sweep
 from work_data_hub.io.batch_history import snapshot_of_metrics
 from work_data_hub.io.batch_orphans import disown
@@ -33,8 +34,8 @@ log = get_logger(__name__)
 APPLICATION = "wdh runner"
 TRIES = 10
 _FORGET_LOCK_WAIT = "500ms"
-# The database is there, and not as it must be.
-_HOPELESS = (SchemaDrift, psycopg2.ProgrammingError)
+# The database is there, and not as it must be, or nobody can tell where it is.
+_HOPELESS = (SchemaDrift, MalformedUrl, psycopg2.ProgrammingError)
 
 
 def batch_runner(
@@ -91,7 +92,7 @@ class BatchRunner:
         self._wakeups = Wakeups(place.database_url)
         self._heart = self._new_heart()
         self._pool = BatchPool(place, execute=execute, metrics=self.metrics, wake=self._wakeups.wake)
-        self._replays = BatchReplays(place, wake=self._wakeups.wake)
+        self._replays = BatchReplays(replace(place, actor=self._heart.worker_id), wake=self._wakeups.wake)
         self._store: Connection | None = None
         self._broken: list[Ended] = []
         self._is_stopping = self._is_registered = self._is_ready = self._has_failed = False

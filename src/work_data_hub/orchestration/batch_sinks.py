@@ -120,9 +120,9 @@ class Refined:
         """Write what is left of the page; rows that transforms dropped count as read."""
         refined = self._transformed(page)
         if page.is_keyless and self._pipeline.null_key is NullKey.DLQ:
-            return self._set_aside(cursor, refined)
+            return self._set_aside(cursor, refined, as_of=as_of)
         written = self._end.write(cursor, refined, seq=seq, as_of=as_of)
-        written = replace(written, dead=self._passed(cursor, refined, written.dead))
+        written = replace(written, dead=self._passed(cursor, refined, written.dead, as_of=as_of))
         counts = written.counts
         if page.is_keyless:
             return replace(written, counts=_as_looked_at_again(counts, rows=page.rows_read))
@@ -140,17 +140,19 @@ class Refined:
             rows = transform([dict(row) for row in rows]) if rows else rows
         return replace(page, rows=rows) if self._transforms else page
 
-    def _passed(self, cursor: Cursor, page: Page, dead: Sequence[DeadLetter]) -> tuple[DeadLetter, ...]:
-        return pass_letters(cursor, self._pipeline_id, dead, page=page, target=self._target)
+    def _passed(
+        self, cursor: Cursor, page: Page, dead: Sequence[DeadLetter], *, as_of: datetime
+    ) -> tuple[DeadLetter, ...]:
+        return pass_letters(cursor, self._pipeline_id, dead, page=page, target=self._target, as_of=as_of)
 
-    def _set_aside(self, cursor: Cursor, page: Page) -> Written:
+    def _set_aside(self, cursor: Cursor, page: Page, *, as_of: datetime) -> Written:
         """All rows of the page become dead letters; those that wait as such already are only looked at again."""
         lines = lines_of(page, columns=tuple(column.name for column in page.columns), required=())
         reason = f"{self._pipeline.incremental_key} is null, so that the row has no place in the order"
         letters = [DeadLetter(payload=lines.payload(row), error=reason, place=row) for row in range(len(lines))]
         marks = [fingerprint_of(letter) for letter in letters]
         known = known_fingerprints(cursor, self._pipeline_id, marks)
-        letters = list(self._passed(cursor, page, letters))
+        letters = list(self._passed(cursor, page, letters, as_of=as_of))
         fresh = tuple(letter for letter, mark in zip(letters, marks, strict=True) if mark not in known)
         again = page.rows_read - len(fresh)
         return Written(counts=Counts(read=len(fresh), dlq=len(fresh), rescanned=again), dead=fresh)

@@ -316,6 +316,7 @@ def _poison() -> None:
           pipeline_id uuid not null references etl.etl_pipelines (id),
           run_id uuid references etl.etl_runs (id),
           seq integer,
+          target text not null,
           key text,
           cursor jsonb,
           payload jsonb not null,
@@ -335,7 +336,7 @@ def _poison() -> None:
     """)
     op.execute("create index idx_dlq_pipeline on etl.etl_dlq (pipeline_id, id)")
     op.execute("create unique index uq_dlq_row on etl.etl_dlq (pipeline_id, fingerprint) where replayed_at is null")
-    op.execute("create index idx_dlq_key on etl.etl_dlq (pipeline_id, key) where replayed_at is null")
+    op.execute("create index idx_dlq_key on etl.etl_dlq (target, key) where replayed_at is null")
     op.execute("""
         create index idx_dlq_requested on etl.etl_dlq (pipeline_id)
         where replay_requested_at is not null and replayed_at is null

@@ -37,13 +37,14 @@ where (state.last_processed_value, state.last_processed_id)
 
 -- add_letters: rows set aside; one that lies there already was tried once more
 insert into etl.etl_dlq as letter (
-  pipeline_id, run_id, seq, key, cursor, payload, fingerprint, sqlstate, error, as_of, replayed_at,
+  pipeline_id, run_id, seq, target, key, cursor, payload, fingerprint, sqlstate, error, as_of, replayed_at,
   is_superseded
 )
 values %s
 on conflict (pipeline_id, fingerprint) where replayed_at is null do update
 set run_id = excluded.run_id,
     seq = excluded.seq,
+    target = excluded.target,
     key = excluded.key,
     cursor = excluded.cursor,
     sqlstate = excluded.sqlstate,

@@ -5,17 +5,26 @@ where pipeline_id = %(pipeline)s::uuid
   and replayed_at is null
   and fingerprint = any(%(fingerprints)s)
 
--- has_open: whether any row of the pipeline waits
-select exists (select from etl.etl_dlq where pipeline_id = %(pipeline)s::uuid and replayed_at is null)
+-- has_open: whether any row for the target waits
+select exists (select from etl.etl_dlq where target = %(target)s and replayed_at is null)
 
 -- supersede: rows that wait and came again in another version wait no more; those just met again as they are do
-update etl.etl_dlq
+update etl.etl_dlq as letter
 set replayed_at = clock_timestamp(),
     is_superseded = true
-where pipeline_id = %(pipeline)s::uuid
-  and replayed_at is null
-  and key = any(%(keys)s)
-  and fingerprint <> all(%(kept)s)
+where letter.target = %(target)s
+  and letter.replayed_at is null
+  and letter.key = any(%(keys)s)
+  and letter.fingerprint <> all(%(kept)s)
+  and (
+    letter.pipeline_id = %(pipeline)s::uuid
+    -- What another pipeline set aside is overtaken by rows that were read later, were taken, and have all it has.
+    or (
+      letter.key = any(%(taken)s)
+      and letter.as_of < %(as_of)s
+      and not letter.payload ?| %(lacking)s
+    )
+  )
 
 -- supersede_unseen: rows that wait and that the scan of these runs has not met wait no more
 update etl.etl_dlq
@@ -41,16 +50,29 @@ where letter.pipeline_id = %(pipeline)s::uuid
       and (later.seen_at, later.id) > (letter.seen_at, letter.id)
   )
 
--- supersede_behind: rows that wait and whose row in the target has changed since they were seen wait no more
-update etl.etl_dlq as letter
-set replayed_at = clock_timestamp(),
-    is_superseded = true
-from {target} as target
+-- changed_behind: which of these rows have a row in the target that changed since they were read
+select letter.id
+from etl.etl_dlq as letter
+join {target} as target on target.{key}::text = letter.key
 where letter.pipeline_id = %(pipeline)s::uuid
   and letter.replayed_at is null
-  and (%(ids)s::bigint[] is null or letter.id = any(%(ids)s::bigint[]))
-  and target.{key}::text = letter.key
-  and target.updated_at > letter.seen_at
+  and letter.id = any(%(ids)s::bigint[])
+  and target.updated_at > coalesce(letter.as_of, letter.created_at)
+
+-- elsewhere: which of these rows were set aside for another target
+select id
+from etl.etl_dlq
+where pipeline_id = %(pipeline)s::uuid
+  and id = any(%(ids)s::bigint[])
+  and target <> %(target)s
+
+-- refuse: rows that were tried in vain once more, and why
+update etl.etl_dlq
+set attempt = attempt + 1,
+    error = %(error)s,
+    sqlstate = %(sqlstate)s
+where pipeline_id = %(pipeline)s::uuid
+  and id = any(%(ids)s::bigint[])
 
 -- request: ask for rows that wait to be written again
 update etl.etl_dlq
