@@ -13,6 +13,7 @@ WorkDataHubError                                                     exit 1
 │   └── TotalsDiffer    a total is not the sum of its rows           exit 4
 ├── WarehouseError      PostgreSQL refused or cannot be reached      exit 5
 │   ├── SchemaDrift     tables or migration head are not as expected exit 5
+│   ├── MalformedUrl    the URL of a database cannot be read         exit 5
 │   └── LoadLocked      another run holds the domain and month       exit 6
 ├── DirectoryError      the company registry refused                 exit 7
 │   ├── RegistryRefused     the registry does not take the token     exit 7
@@ -277,6 +278,14 @@ class SchemaDrift(WarehouseError):
 
     The code and the database are of different versions, or somebody changed a table by hand. `wdh db migrate`
     brings the database to this version; `wdh schema check` names every difference.
+    """
+
+
+class MalformedUrl(WarehouseError):
+    """The URL of a database cannot be read, so that no server was asked at all.
+
+    Nothing was done, and trying again does not help. Correct the setting that the message names, DATABASE_URL
+    or ETL_READER_URL; letters such as @ : / ? # % in a password are written as %40 %3A %2F %3F %23 %25.
     """
 
 

@@ -56,6 +56,7 @@ def test_programs_add_to_the_trail_and_change_nothing_of_it(warehouse: Connectio
             for statement in (f"update etl.{table} set {change}", f"delete from etl.{table}", f"truncate etl.{table}"):
                 assert refusal(connection, statement) is psycopg2.errors.InsufficientPrivilege, statement
         for statement in (
+            "delete from etl.etl_dlq",
             "delete from etl.etl_runs",
             "delete from etl.etl_pipelines",
             "truncate etl.etl_runs, etl.etl_batches, etl.etl_dlq, etl.etl_seen_keys",
@@ -120,6 +121,7 @@ def test_what_was_granted_once_and_is_not_needed_is_taken_back(warehouse: Connec
         f"grant select on all tables in schema business to {BATCH_READER}",
         f"alter default privileges for role {MIGRATOR} in schema mapping grant select on tables to {BATCH_READER}",
         f"grant update, delete on etl.etl_events to {BATCH_WRITER}",
+        f"grant delete on etl.etl_dlq to {', '.join(PROGRAMS)}",
         f"grant pg_read_all_stats to {BATCH_READER}",
     ):
         ask(warehouse, grant)
@@ -133,6 +135,11 @@ def test_what_was_granted_once_and_is_not_needed_is_taken_back(warehouse: Connec
                has_table_privilege(%s, 'etl.etl_events', 'update')
     """
     assert ask(warehouse, asked, *[BATCH_READER] * 4, BATCH_WRITER) == [(False,) * 5]
+    for role in PROGRAMS:
+        letters = (
+            "select has_table_privilege(%s, 'etl.etl_dlq', 'delete'), has_table_privilege(%s, 'etl.etl_dlq', 'update')"
+        )
+        assert ask(warehouse, letters, role, role) == [(False, True)]
 
 
 def test_every_role_can_do_its_part_of_a_run(warehouse: Connection, logins: Logins) -> None:

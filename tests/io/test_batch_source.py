@@ -314,6 +314,11 @@ def test_overlap_needs_a_key_that_tells_time(reader: Connection) -> None:
         opened(reader, incremental(key="title", strategy=Strategy.OVERLAP))
 
 
+def test_xmin_needs_a_key_that_is_one(reader: Connection) -> None:
+    with pytest.raises(InvalidPipeline, match="strategy xmin needs a key of type xid, and title is text; give the row"):
+        opened(reader, incremental(key="title", strategy=Strategy.XMIN))
+
+
 def test_a_key_that_tells_no_time_is_said_to_miss_late_rows(reader: Connection) -> None:
     with closing(opened(reader, incremental(key="title"))) as source:
         assert "title is text" in source.notes[0]

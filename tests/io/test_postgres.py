@@ -3,7 +3,7 @@ from contextlib import closing
 import psycopg2
 import pytest
 
-from work_data_hub.errors import SchemaDrift, WarehouseError
+from work_data_hub.errors import MalformedUrl, SchemaDrift, WarehouseError
 from work_data_hub.io.postgres import (
     Connection,
     connect,
@@ -147,6 +147,32 @@ def test_unescaped_password_is_explained_and_not_shown(password: str) -> None:
 )
 def test_masked_url(url: str, shown: str) -> None:
     assert masked_url(url) == shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "host=h password=b",
+        "postgresql://[::1/wdh",
+        "postgresql://h/wdh?nonsense=1",
+        "postgresql://h/%zz",
+        "postgresql://h:notaport/wdh",
+        "postgresql://127.0.0.1:1,h:99999/wdh",
+    ],
+)
+def test_a_url_that_is_none_is_told_from_a_server_that_is_away(url: str) -> None:
+    with pytest.raises(MalformedUrl) as caught:
+        connect(url)
+
+    assert caught.value.field == "DATABASE_URL"
+
+
+@pytest.mark.parametrize("place", ["127.0.0.1:1/wdh", "no-such-host.invalid/wdh"])
+def test_a_server_that_is_away_may_come_back(place: str) -> None:
+    with pytest.raises(WarehouseError) as caught:
+        connect(f"postgresql://{place}")
+
+    assert not isinstance(caught.value, MalformedUrl)
 
 
 def test_driver_name_is_dropped_from_the_url() -> None:

@@ -22,7 +22,7 @@ from work_data_hub.io.batch_reader import describe, reader_connection
 from work_data_hub.io.demo_films import seed_films
 from work_data_hub.io.embedded_postgres import EmbeddedPostgres
 from work_data_hub.io.postgres import Connection, connect, transaction
-from work_data_hub.io.roles import BATCH_READER
+from work_data_hub.io.roles import BATCH_READER, make_reader
 from work_data_hub.orchestration.batch_place import BatchPlace, batch_place, reading_place
 from work_data_hub.orchestration.batch_run import run_claim
 from work_data_hub.settings import Settings
@@ -30,6 +30,7 @@ from work_data_hub.settings import Settings
 pytestmark = pytest.mark.integration
 
 QUERY = "select id as film_id, title, rating from content.film_work"
+THEIRS = "pw-of-an-operator"  # pragma: allowlist secret
 WHO = "select current_user::text, session_user::text"
 # Functions that run a text as a query, and calls that a comment hides.
 RESET = "select count(*) from ts_stat($$select to_tsvector(set_config('role', 'none', false))$$)"
@@ -145,6 +146,48 @@ def test_a_password_that_was_lost_is_made_again(home: Path, place: BatchPlace, l
         assert who_reads(connection) == (BATCH_READER, BATCH_READER)
     assert kept.read_text()
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_password_that_somebody_else_gave_is_not_replaced_in_silence(
+    home: Path, place: BatchPlace, owner: Connection, caplog: pytest.LogCaptureFixture, is_kept: bool
+) -> None:
+    make_reader(owner, password=THEIRS)
+    kept = EmbeddedPostgres(home).folder / "reader_password"
+    if not is_kept:
+        kept.unlink()
+    caplog.clear()
+
+    batch_place(Settings(home=home))
+
+    told = caplog.text
+    assert told.count("reader.password_replaced") == 1
+    assert "ETL_READER_URL" in told
+    assert THEIRS not in told
+    assert kept.read_text() not in told
+
+
+def test_nothing_is_said_where_the_kept_password_holds(
+    home: Path, place: BatchPlace, owner: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    ask(owner, f"revoke select on content.film_work from {BATCH_READER}")
+    caplog.clear()
+
+    for _ in range(2):
+        batch_place(Settings(home=home))
+
+    assert "reader.password_replaced" not in caplog.text
+
+
+def test_nothing_is_said_of_a_role_without_a_password(
+    home: Path, place: BatchPlace, owner: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    ask(owner, f"alter role {BATCH_READER} nologin password null")
+    caplog.clear()
+
+    batch_place(Settings(home=home))
+
+    assert "reader.password_replaced" not in caplog.text
 
 
 def test_what_the_reader_lacks_is_granted_at_the_next_start(home: Path, place: BatchPlace, owner: Connection) -> None:

@@ -19,6 +19,7 @@ from tests.fake_elasticsearch import FakeElasticsearch
 from work_data_hub.domain.batch.pipeline import Deletes, Mode, NullKey, Pipeline, PipelineType
 from work_data_hub.domain.batch.status import RunStatus
 from work_data_hub.domain.batch.tasks import Task, TaskType
+from work_data_hub.errors import MalformedUrl
 from work_data_hub.io.batch_claims import batch_application
 from work_data_hub.io.demo_films import seed_films
 from work_data_hub.io.elasticsearch_access import IndexAccess
@@ -171,6 +172,31 @@ def test_a_table_that_is_away_for_a_moment_is_waited_for(films: Connection, plac
 
     assert execution.result() is RunStatus.SUCCESS
     assert len(target(films)) == 10
+
+
+@pytest.mark.parametrize("broken", ["postgresql://[::1/wdh", "postgresql://h:notaport/wdh", "no url at all"])
+def test_a_database_url_that_cannot_be_read_is_not_tried_again(
+    films: Connection, place: BatchPlace, caplog: pytest.LogCaptureFixture, broken: str
+) -> None:
+    nowhere = replace(place, database_url=broken, reader_url=place.database_url, retry_backoff_seconds=0)
+
+    with pytest.raises(MalformedUrl):
+        ran(films, nowhere, add(films, FULL))
+
+    assert "batch.failed" not in caplog.text
+
+
+def test_a_reader_url_that_cannot_be_read_fails_the_run_at_once(
+    films: Connection, place: BatchPlace, caplog: pytest.LogCaptureFixture
+) -> None:
+    id = add(films, FULL)
+
+    assert ran(films, replace(place, reader_url="postgresql://h:notaport/wdh"), id) is RunStatus.FAILED
+
+    ((error,),) = runs(films, "error_message", id)
+    assert "[MALFORMED_URL]" in error
+    assert "ETL_READER_URL" in error
+    assert "source.lost" not in caplog.text
 
 
 def test_a_table_that_stays_away_fails_the_run_with_words(films: Connection, place: BatchPlace) -> None:

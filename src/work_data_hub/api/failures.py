@@ -16,6 +16,7 @@ from work_data_hub.errors import (
     BatchError,
     ConfigError,
     InvalidPipeline,
+    MalformedUrl,
     SchemaDrift,
     SinkUnavailable,
     SourceLost,
@@ -70,6 +71,8 @@ async def _database(request: Request, error: Exception) -> JSONResponse:
     """503 while the database is away, busy or not migrated; anything else it says is a fault of ours."""
     if isinstance(error, (SchemaDrift, *_DRIFT)):
         detail = "the database is not at the migration that this version needs; run wdh db migrate"
+    elif isinstance(error, MalformedUrl):
+        detail = f"the API is not set up for this: {error.field} cannot be read"
     elif isinstance(error, _AWAY):
         detail = "the database cannot be reached or is busy; try again later"
     elif isinstance(error, ConfigError):

@@ -130,7 +130,12 @@ def serve(
     debug: Debug = False,
 ) -> int:
     """Serve the REST API until Ctrl-C or a signal to end; its description is at /openapi.json and /docs."""
-    return _exit_code(deferred("work_data_hub.cli.pipelines_serve_run:run_serve")(host=host, port=port, debug=debug))
+    with StopSignals() as signals:
+        return _exit_code(
+            deferred("work_data_hub.cli.pipelines_serve_run:run_serve")(
+                signals=signals, host=host, port=port, debug=debug
+            )
+        )
 
 
 @app.command()

@@ -73,11 +73,13 @@ def create_pipeline(cursor: Cursor, pipeline: Pipeline, *, actor: str) -> Pipeli
     return _stored(cursor, id)
 
 
-def update_pipeline(cursor: Cursor, id: UUID, pipeline: Pipeline, *, actor: str) -> PipelineRow | None:
+def update_pipeline(
+    cursor: Cursor, id: UUID, pipeline: Pipeline, *, actor: str, drops_checkpoint: bool = False
+) -> PipelineRow | None:
     """Make the pipeline, tasks and all, what is given; None where there is none, or it runs or waits to.
 
-    The event says which fields changed. A checkpoint goes when the order of rows or the target is another: rows
-    are then read again rather than left out. Raises DuplicatePipeline; checks no other rule.
+    The event says which fields changed. A checkpoint goes when the order of rows or the target is another, or where
+    `drops_checkpoint`: rows are then read again rather than left out. Raises DuplicatePipeline; checks no other rule.
     """
     before = find_pipeline(cursor, id, for_change=True)
     if before is None or before.status not in AT_REST:
@@ -92,7 +94,8 @@ def update_pipeline(cursor: Cursor, id: UUID, pipeline: Pipeline, *, actor: str)
     if "tasks" in changed:
         _store_tasks(cursor, id, pipeline.tasks)
     reason = f"changed: {', '.join(changed)}"
-    if _drops_checkpoint(cursor, id, before=before.pipeline, after=pipeline):
+    is_misfit = drops_checkpoint or _order_of_rows(before.pipeline) != _order_of_rows(pipeline)
+    if is_misfit and _drop_checkpoint(cursor, id):
         reason += "; its checkpoint is dropped"
     note(cursor, id, actor=actor, reason=reason)
     return _stored(cursor, id)
@@ -152,9 +155,7 @@ def _changed(before: Pipeline, after: Pipeline) -> list[str]:
     return changed if _ordered(before.tasks) == _ordered(after.tasks) else [*changed, "tasks"]
 
 
-def _drops_checkpoint(cursor: Cursor, id: UUID, *, before: Pipeline, after: Pipeline) -> bool:
-    if _order_of_rows(before) == _order_of_rows(after):
-        return False
+def _drop_checkpoint(cursor: Cursor, id: UUID) -> bool:
     cursor.execute(query("batch_pipelines", "drop_checkpoint"), {"id": str(id)})
     return cursor.rowcount > 0
 

@@ -9,7 +9,7 @@ from psycopg2 import errorcodes, errors, sql
 
 from work_data_hub.domain.batch.failures import Failure, failure_of
 from work_data_hub.domain.batch.run import Column
-from work_data_hub.errors import BatchError, ConfigError, InvalidPipeline, SourceLost, WarehouseError
+from work_data_hub.errors import BatchError, ConfigError, InvalidPipeline, MalformedUrl, SourceLost, WarehouseError
 from work_data_hub.io.postgres import Connection, Cursor, connect, driver_message, limit_session, read_only, transaction
 from work_data_hub.io.queries import query as named_query
 from work_data_hub.io.roles import BATCH_READER
@@ -49,13 +49,13 @@ def reader_connection(
     It is made with `reader_url`, which should be the login of etl_reader: a query can leave a role that was taken,
     and never the user that logged in. Without one, and only if `may_read_as_anyone`, it is made with `url`, in the
     role etl_reader where that may be taken, else as its user; the warning says so. Raises ConfigError where nobody
-    may read, SourceLost where the server does not answer. An `application_name` that begins with `READER_NAME`
-    tells others that nothing it holds open will ever write.
+    may read, MalformedUrl where the URL cannot be read, SourceLost where the server does not answer. An
+    `application_name` that begins with `READER_NAME` tells others that nothing it holds open will ever write.
     """
     if reader_url is None and not may_read_as_anyone:
         raise no_reader()
     with source_errors():
-        connection = _connected(reader_url or url, application_name)
+        connection = _connected(url, reader_url, application_name)
         try:
             warning = None if reader_url else _take_role(connection)
             _prepare(connection, statement_timeout_seconds)
@@ -142,9 +142,12 @@ def source_error(error: psycopg2.Error, *, is_opening: bool) -> BatchError:
     return kind(message, field="source_query", hint=hint or "try the query in psql, in the role etl_reader")
 
 
-def _connected(url: str, application_name: str) -> Connection:
+def _connected(url: str, reader_url: str | None, application_name: str) -> Connection:
     try:
-        return connect(url, application_name=application_name)
+        return connect(reader_url or url, application_name=application_name)
+    except MalformedUrl as error:
+        error.field = "ETL_READER_URL" if reader_url else error.field
+        raise
     except WarehouseError as error:
         raise SourceLost(error.message, field=error.field, hint=error.hint) from error
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from psycopg2 import sql
 
+from work_data_hub.domain.batch.key_types import is_moment, type_problems
 from work_data_hub.domain.batch.pipeline import Mode, NullKey, Pipeline, Strategy, column_problems
 from work_data_hub.domain.batch.run import Column, Cursor
 from work_data_hub.errors import InvalidPipeline, SourceLost
@@ -20,10 +21,8 @@ from work_data_hub.io.batch_scans import (
     transaction_number,
     unordered_scan,
 )
-from work_data_hub.io.batch_watermark import Horizon, Watermark, is_moment, safe_watermark, transaction_horizon
+from work_data_hub.io.batch_watermark import Horizon, Watermark, safe_watermark, transaction_horizon
 from work_data_hub.io.postgres import Connection
-
-_TRANSACTION = "xid"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,25 +130,12 @@ def _safe_reach(
 
 def _overlap_reach(pipeline: Pipeline, types: dict[str, str], *, since: Cursor | None) -> Reach:
     order = _order(pipeline, types)
-    if not is_moment(order.key_type):
-        raise InvalidPipeline(
-            f"strategy overlap goes back some seconds, and {pipeline.incremental_key} is {order.key_type}",
-            field="strategy",
-            hint="choose strategy safe, or xmin for a table of its own",
-        )
     where = (order.since(since, seconds=pipeline.overlap_seconds),) if since else ()
     return Reach(order=order, where=where, seen_to=since)
 
 
 def _xmin_reach(pipeline: Pipeline, types: dict[str, str], *, since: Cursor | None, horizon: Horizon) -> Reach:
     """All transactions before the horizon are over, so that the next run begins there, wherever the last row was."""
-    if types[str(pipeline.incremental_key)] != _TRANSACTION:
-        raise InvalidPipeline(
-            f"strategy xmin needs a key of type xid, and {pipeline.incremental_key} is "
-            f"{types[str(pipeline.incremental_key)]}",
-            field="incremental_key",
-            hint="give the row's xmin a name in the query: select t.xmin as row_version, … from … as t",
-        )
     order = Order(
         key=transaction_number(_key(pipeline), horizon),
         key_type="bigint",
@@ -210,4 +196,8 @@ def _refuse_problems(pipeline: Pipeline, columns: tuple[Column, ...]) -> None:
             "; ".join(problem.message for problem in problems),
             field=problems[0].field,
             hint="name columns of the query's output, as it calls them",
+        )
+    for problem in type_problems(pipeline, {one.name: one.type for one in columns}):
+        raise InvalidPipeline(
+            problem.message, field=problem.field, hint="change the definition, then request the run again"
         )

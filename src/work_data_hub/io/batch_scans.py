@@ -73,10 +73,15 @@ class Order:
         return _compared(self.columns[0], ">=", interval)
 
     def _key_of(self, place: Cursor) -> sql.Composable:
-        return _typed(place.value, self.key_type)
+        return typed(place.value, self.key_type)
 
     def _id_of(self, place: Cursor) -> sql.Composable:
-        return _typed(place.id, self.id_type)
+        return typed(place.id, self.id_type)
+
+
+def typed(text: str | None, type_: str) -> sql.Composable:
+    """A value of a type that the server named, written as a text."""
+    return sql.SQL("{}::{}").format(sql.Literal(text), sql.SQL(type_))
 
 
 def column(name: str) -> sql.Composed:
@@ -147,7 +152,3 @@ def _compared(left: sql.Composable, operator: str, right: sql.Composable) -> sql
 
 def _text(value: sql.Composable) -> sql.Composable:
     return sql.SQL("{}::text").format(value)
-
-
-def _typed(text: str | None, type_: str) -> sql.Composable:
-    return sql.SQL("{}::{}").format(sql.Literal(text), sql.SQL(type_))

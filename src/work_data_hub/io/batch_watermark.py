@@ -50,11 +50,6 @@ class Horizon:
         return place > self.following or self.following - place > _REACH
 
 
-def is_moment(key_type: str) -> bool:
-    """Whether a key of this type can be compared with a watermark."""
-    return key_type == "date" or key_type.startswith("timestamp")
-
-
 def safe_watermark(connection: Connection, *, key_type: str, prepared_seconds: Decimal) -> Watermark:
     """The watermark for a key stamped with `now()`; to be asked for before the snapshot is taken that it is for.
 

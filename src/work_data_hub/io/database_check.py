@@ -57,6 +57,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "enterprise.registry_searches": _KEEP,
     **dict.fromkeys(BATCH_TABLES, _UPSERT),
     "etl.etl_batches": _ADD,
+    "etl.etl_dlq": _KEEP,
     "etl.etl_events": _ADD,
     "etl.etl_pipelines": _KEEP,
     "etl.etl_runs": _KEEP,

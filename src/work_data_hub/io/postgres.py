@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import psycopg2
 from psycopg2 import errors, extensions
 
-from work_data_hub.errors import SchemaDrift, WarehouseError
+from work_data_hub.errors import MalformedUrl, SchemaDrift, WarehouseError
 
 Connection: TypeAlias = extensions.connection
 Cursor: TypeAlias = extensions.cursor
@@ -19,6 +19,8 @@ _URL = re.compile(
 )
 _SECRET_OPTION = re.compile(r"(?i)([?&](?:ssl)?password=)[^&\s]*")
 _CHECKS_CLIENTS_SINCE = 140_000
+_PORTS = range(1, 65_536)
+_ESCAPES = "write @ : / ? # inside a password as %40 %3A %2F %3F %23"
 _DRIFT = (errors.UndefinedTable, errors.UndefinedColumn, errors.InvalidSchemaName)
 _HINTS: tuple[tuple[type[psycopg2.Error], str], ...] = (
     (errors.InsufficientPrivilege, "grant what is missing; `wdh db check` lists it"),
@@ -57,15 +59,21 @@ def session_options(application_name: str, *, connect_timeout_seconds: int = 5) 
 
 
 def connect(url: str, *, application_name: str = "wdh", connect_timeout_seconds: int = 5) -> Connection:
-    """Return an open connection; raise WarehouseError, without any password, where that fails."""
+    """Return an open connection; raise WarehouseError, without any password, where that fails.
+
+    It is MalformedUrl where the URL is none, whatever the server does.
+    """
     plain = plain_url(url)
     options = session_options(application_name, connect_timeout_seconds=connect_timeout_seconds)
     try:
         connection: Connection = psycopg2.connect(plain, **options)
     except psycopg2.Error as error:
         # The driver's error stays out of the chain: its text may quote the URL.
+        message = f"cannot connect to {masked_url(plain)}: {_without_secret(str(error), plain)}"
+        if _is_malformed(plain, error):
+            raise MalformedUrl(message, operation="connect", field="DATABASE_URL", hint=_ESCAPES) from None
         raise WarehouseError(
-            f"cannot connect to {masked_url(plain)}: {_without_secret(str(error), plain)}",
+            message,
             operation="connect",
             hint="check that the server runs and what DATABASE_URL says; `wdh db status` shows both",
         ) from None
@@ -145,13 +153,13 @@ def driver_message(error: psycopg2.Error) -> str:
 
 
 def plain_url(url: str) -> str:
-    """The URL as libpq reads it (no driver's name in it); raises WarehouseError for anything else."""
+    """The URL as libpq reads it (no driver's name in it); raises MalformedUrl for anything else."""
     match = _URL.match(url.strip())
     if match is None:
-        raise WarehouseError(
+        raise MalformedUrl(
             "the database URL is not of the form postgresql://user:password@host:port/database",
             field="DATABASE_URL",
-            hint="write @ : / ? # inside a password as %40 %3A %2F %3F %23",
+            hint=_ESCAPES,
         )
     return f"{match['scheme']}://{url.strip().split('://', 1)[1]}"
 
@@ -166,6 +174,14 @@ def masked_url(url: str) -> str:
         return f"{match['scheme']}://{place}"
     password = ":***" if match["password"] else ""
     return f"{match['scheme']}://{match['user']}{password}@{place}"
+
+
+def _is_malformed(url: str, error: psycopg2.Error) -> bool:
+    """Whether connecting failed by the URL alone; the driver looks at a port only when it connects."""
+    if error.pgcode is None and isinstance(error, psycopg2.ProgrammingError):
+        return True
+    ports = str(extensions.parse_dsn(url).get("port") or "").split(",")
+    return any(port and not (port.isdecimal() and int(port) in _PORTS) for port in ports)
 
 
 def _without_secret(message: str, url: str) -> str:

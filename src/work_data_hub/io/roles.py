@@ -16,10 +16,10 @@ _BATCH = ("etl", "content", "ugc", "analytics")
 _OURS = ("business", "customer", "enterprise", "ledger", "mapping", "system", "bi", "sandbox", *_BATCH)
 _SOURCES = ("content", "ugc")
 _CHANGE = "select, insert, update, delete"
-# What happened is only ever added to, runs end, and pipelines are never deleted.
+# What happened is only ever added to, runs end, dead letters are settled, and pipelines are never deleted.
 _KEPT = {
     "update, delete": ("etl.etl_batches", "etl.etl_events"),
-    "delete": ("etl.etl_runs", "etl.etl_pipelines"),
+    "delete": ("etl.etl_dlq", "etl.etl_runs", "etl.etl_pipelines"),
 }
 _SEES_TRANSACTIONS = "etl.open_transactions(text)"
 _GRANTS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -74,6 +74,15 @@ def make_reader(connection: Connection, *, password: str) -> RoleState:
             _grant(connection, "select", schema, BATCH_READER, made_by=connection.info.user)
         _grant_reader(connection)
     return state
+
+
+def has_password(connection: Connection, role: str) -> bool:
+    """Whether there is such a role and it has a password; a superuser alone may ask. Leaves no transaction open."""
+    with warehouse_errors(), connection.cursor() as cursor:
+        cursor.execute(query("roles", "has_password"), {"role": role})
+        found = cursor.fetchone()
+    connection.rollback()
+    return bool(found and found[0])
 
 
 def is_reader(connection: Connection) -> bool:

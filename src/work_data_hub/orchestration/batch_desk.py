@@ -6,9 +6,10 @@ from importlib import import_module
 from typing import Any, TypeVar
 from uuid import UUID
 
-from work_data_hub.domain.batch.checkpoints import notes_of_checkpoint, reads_other_rows
+from work_data_hub.domain.batch.checkpoints import notes_of_checkpoint, reads_other_rows, state_refusal
+from work_data_hub.domain.batch.key_types import type_problems
 from work_data_hub.domain.batch.notes import notes_of_change
-from work_data_hub.domain.batch.pipeline import Mode, Pipeline, Problem, Strategy, column_problems, problems_of
+from work_data_hub.domain.batch.pipeline import Pipeline, Problem, column_problems, problems_of
 from work_data_hub.domain.batch.refusals import NAME_TAKEN, NOT_FOUND, Refusal, Why, busy, refusal_of
 from work_data_hub.domain.batch.run import Cursor as Place
 from work_data_hub.domain.batch.status import AT_REST
@@ -37,7 +38,7 @@ from work_data_hub.io.batch_pipelines import (
 from work_data_hub.io.batch_reader import READER_NAME, describe, reader_connection
 from work_data_hub.io.batch_requests import Requested, request_pause, request_run
 from work_data_hub.io.batch_totals import RunTotal, run_totals
-from work_data_hub.io.checkpoint_fit import checkpoint_problems
+from work_data_hub.io.checkpoint_fit import Misfit, checkpoint_problems, misfit_of
 from work_data_hub.io.postgres import Connection, Cursor, transaction
 from work_data_hub.orchestration.batch_place import BatchPlace
 from work_data_hub.orchestration.batch_shown import Shown, shown_change, shown_pipeline, shown_row, shown_state
@@ -46,7 +47,7 @@ from work_data_hub.orchestration.batch_shown import Shown, shown_change, shown_p
 _DESCRIBE_SECONDS = 10.0
 Seen = TypeVar("Seen")
 _KEYS = ("incremental_key", "incremental_id_key", "unique_key")
-_MEANING_OF_COLUMNS = ("source_query", "tasks", "type", "python_module", "target_table", "mode", *_KEYS)
+_MEANING_OF_COLUMNS = ("source_query", "tasks", "type", "python_module", "target_table", "mode", "strategy", *_KEYS)
 
 
 class BatchDesk:
@@ -102,7 +103,7 @@ class BatchDesk:
             if refusal := refusal_of(self._problems_of_change(row.pipeline, wanted)):
                 return refusal
             try:
-                changed = self._changed(row, wanted)
+                changed = self._changed(row, wanted, self._misfit(row, wanted))
             except DuplicatePipeline:
                 return NAME_TAKEN
             if changed:
@@ -174,7 +175,7 @@ class BatchDesk:
         row = self._row(id)
         if row is None:
             return NOT_FOUND
-        if refusal := _state_refusal(row, state):
+        if refusal := state_refusal(row.pipeline, state):
             return refusal
         if row.status not in AT_REST:
             return busy("change the state of the pipeline", row.status)
@@ -211,18 +212,30 @@ class BatchDesk:
         with self._transaction() as cursor:
             return look(cursor) if find_pipeline(cursor, id) else NOT_FOUND
 
-    def _changed(self, seen: PipelineRow, wanted: Pipeline) -> Shown | None:
+    def _changed(self, seen: PipelineRow, wanted: Pipeline, misfit: Misfit) -> Shown | None:
         with self._transaction() as cursor:
             if find_pipeline(cursor, seen.id, for_change=True) != seen:
                 return None
             had = state_of(cursor, seen.id)
-            changed = update_pipeline(cursor, seen.id, wanted, actor=self._actor)
+            if had != misfit.place:
+                return None
+            is_misfit = misfit.why is not None
+            changed = update_pipeline(cursor, seen.id, wanted, actor=self._actor, drops_checkpoint=is_misfit)
             has = state_of(cursor, seen.id)
         if changed is None:
             return None
         are_others = reads_other_rows(definition_of(seen.pipeline), definition_of(changed.pipeline))
-        notes = notes_of_checkpoint(had, has, are_rows_others=are_others)
+        notes = notes_of_checkpoint(had, has, are_rows_others=are_others, misfit=misfit.why)
         return shown_change(changed, (*notes, *notes_of_change(seen.pipeline, changed.pipeline)))
+
+    def _misfit(self, row: PipelineRow, wanted: Pipeline) -> Misfit:
+        """The checkpoint as it stands, and why it would be none of the changed query, if so."""
+        with self._transaction() as cursor:
+            place = state_of(cursor, row.id)
+        if place is None or row.pipeline.reader_query == wanted.reader_query:
+            return Misfit(place=place)
+        with self._reader() as reader:
+            return misfit_of(reader, place, before=row.pipeline, after=wanted)
 
     def _problems_of_change(self, before: Pipeline, wanted: Pipeline) -> tuple[Problem, ...]:
         problems = problems_of(wanted)
@@ -236,7 +249,8 @@ class BatchDesk:
                 columns = describe(reader, pipeline.reader_query)
             except InvalidPipeline as refused:
                 return (Problem(field="source_query", message=refused.message),)
-        return column_problems(pipeline, [column.name for column in columns])
+        types = {column.name: column.type for column in columns}
+        return column_problems(pipeline, [column.name for column in columns]) or type_problems(pipeline, types)
 
     def _problems_of_state(self, pipeline: Pipeline, state: Place) -> tuple[Problem, ...]:
         with self._reader() as reader:
@@ -278,14 +292,3 @@ def _answer(requested: Requested) -> Shown | Refusal:
     if requested.row is None:
         return NOT_FOUND
     return Refusal(why=Why.DISABLED, message=requested.refusal) if requested.refusal else shown_pipeline(requested.row)
-
-
-def _state_refusal(row: PipelineRow, state: Place) -> Refusal | None:
-    if state == Place():
-        return None
-    if row.pipeline.mode is not Mode.INCREMENTAL:
-        return Refusal(why=Why.RULE, message="mode full keeps no checkpoint: only an incremental pipeline has one")
-    needs_id = row.pipeline.strategy is not Strategy.XMIN
-    if state.value is None or (state.id is None and needs_id):
-        return Refusal(why=Why.RULE, message="a checkpoint has both a value and an id, or neither")
-    return None

@@ -11,7 +11,14 @@ from work_data_hub.domain.batch.failures import LOST_ATTEMPTS, Failure, failure_
 from work_data_hub.domain.batch.run import Claim, Counts, Page, Written
 from work_data_hub.domain.batch.run import Cursor as Place
 from work_data_hub.domain.batch.status import RunStatus, Status
-from work_data_hub.errors import BatchError, LeaseLost, SinkUnavailable, TooManyDeadLetters, WarehouseError
+from work_data_hub.errors import (
+    BatchError,
+    LeaseLost,
+    MalformedUrl,
+    SinkUnavailable,
+    TooManyDeadLetters,
+    WarehouseError,
+)
 from work_data_hub.io.batch_claims import batch_application, close_run, hold, requested_status
 from work_data_hub.io.batch_ledger import add_warning, begin_scan, is_recorded, record_batch
 from work_data_hub.io.postgres import Connection, Cursor, connect, driver_message, limit_session, transaction
@@ -46,8 +53,8 @@ class BatchWriter:
     def commit(self, page: Page, end: End, *, patience: Patience) -> None:
         """Write the page and its record in one transaction; transient failures are tried again after a wait.
 
-        Raises LeaseLost when another runner holds the pipeline, BatchError when trying again does not help,
-        and Halted when the run is asked to end while it waits.
+        Raises LeaseLost when another runner holds the pipeline, BatchError or MalformedUrl when trying again does
+        not help, and Halted when the run is asked to end while it waits.
         """
 
         def work(failed: int) -> Written:
@@ -128,6 +135,8 @@ class BatchWriter:
         while True:
             try:
                 return work(failed)
+            except MalformedUrl:
+                raise
             except (psycopg2.Error, SinkUnavailable, WarehouseError) as error:
                 failed += 1
                 self._refuse_hopeless(error, failed, attempts=patience.attempts)

@@ -18,3 +18,8 @@ select
       and relkind in ('r', 'p', 'v', 'm', 'f')
       and not (has_schema_privilege(pg_namespace.oid, 'usage') and has_table_privilege(pg_class.oid, 'select'))
   )
+
+-- has_password: whether the role has a password; no row where there is no such role
+select rolpassword is not null
+from pg_authid
+where rolname = %(role)s
