@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from psycopg2 import sql
+from tests.patience import until
 
 from work_data_hub.errors import InvalidPipeline
 from work_data_hub.io.batch_reader import reader_connection
@@ -18,10 +20,12 @@ from work_data_hub.io.batch_watermark import (
     transaction_horizon,
     watermark_of,
 )
-from work_data_hub.io.postgres import Connection, connect
+from work_data_hub.io.postgres import Connection, connect, transaction
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 ZONED = "timestamp with time zone"
+ENDS = "ends with a temporary table"
+WAITS = f"select wait_event_type = 'Lock' from pg_stat_activity where application_name = '{ENDS}'"
 
 
 def begun(seconds_ago: float, *, pid: int | None = 7) -> OpenTransaction:
@@ -182,3 +186,19 @@ def test_the_horizon_is_the_oldest_transaction_that_still_writes(warehouse: Conn
         afterwards = transaction_horizon(cursor)
 
     assert while_open.oldest <= number < afterwards.following
+
+
+@pytest.mark.integration
+def test_a_session_that_ends_and_cleans_up_holds_nothing_back(warehouse_url: str, reader: Connection) -> None:
+    ending = connect(warehouse_url, application_name=ENDS)
+    with transaction(ending), ending.cursor() as cursor:
+        cursor.execute("create temporary table staged (id bigint)")
+    schema = one(ending, "select pg_my_temp_schema()::regnamespace::text")
+    ending.commit()
+    with closing(connect(warehouse_url, application_name="wdh batch reader other")) as other, other.cursor() as cursor:
+        cursor.execute(sql.SQL("lock table {} in access share mode").format(sql.Identifier(schema, "staged")))
+        stamped = one(other, "select clock_timestamp()")
+        ending.close()
+        # Its end waits for the lock, in a transaction that bears the time of its last statement.
+        until(lambda: one(other, WAITS))
+        assert mark(reader).at > stamped

@@ -415,6 +415,8 @@ def _reading() -> None:
             activity.usename,
             activity.application_name,
             case
+              -- Such a session cleans up behind itself, as it does when it ends with temporary tables; it adds no rows.
+              when activity.state = 'idle' then null
               when activity.xact_start is not null then activity.xact_start
               -- Its time is taken, and its transaction about to begin.
               when activity.state in ('active', 'fastpath function call') then activity.query_start
