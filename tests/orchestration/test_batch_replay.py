@@ -14,8 +14,9 @@ from psycopg2.extras import Json
 from tests.batch_roles import logins_of
 from tests.batch_store import add, ask, claimed, status_of
 from tests.fake_elasticsearch import FakeElasticsearch
+from tests.patience import PATIENT_SECONDS, until
 from tests.pipeline_api import BASE, served_api
-from tests.runner_pipelines import StandIn, until
+from tests.runner_pipelines import StandIn
 
 from work_data_hub.domain.batch.pipeline import Deletes, Mode, Pipeline, PipelineType
 from work_data_hub.domain.batch.run import Page
@@ -24,7 +25,6 @@ from work_data_hub.domain.batch.targets import TARGETS, IndexTarget
 from work_data_hub.domain.batch.tasks import Task, TaskType
 from work_data_hub.io.batch_index_sink import IndexSink, document_version
 from work_data_hub.io.batch_letters import is_replay_requested, request_replay
-from work_data_hub.io.demo_films import seed_films
 from work_data_hub.io.elasticsearch_access import IndexAccess
 from work_data_hub.io.postgres import Connection, connect, transaction
 from work_data_hub.io.roles import BATCH_API, BATCH_WRITER
@@ -49,13 +49,6 @@ DEADLY = """
     end $$;
     create trigger deadly before insert on analytics.film_dim for each row execute function public.deadly();
 """
-
-
-@pytest.fixture
-def films(warehouse: Connection) -> Connection:
-    with transaction(warehouse), warehouse.cursor() as cursor:
-        seed_films(cursor, scale=0)
-    return warehouse
 
 
 @pytest.fixture
@@ -535,13 +528,13 @@ def test_a_request_wakes_a_runner(films: Connection, place: BatchPlace, film: st
     thread = threading.Thread(target=runner.run, daemon=True)
     thread.start()
     try:
-        assert is_ready.wait(20)
+        assert is_ready.wait(PATIENT_SECONDS)
         letter(films, id, film, "Film")
         asked(films, id)
         until(lambda: not waiting(films))
     finally:
         runner.stop()
-        thread.join(20)
+        thread.join(PATIENT_SECONDS)
 
     assert shown(films, film) == [("Film", 1.0)]
 

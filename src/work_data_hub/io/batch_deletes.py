@@ -68,7 +68,7 @@ def delete_unseen(
     if has_seen:
         cursor.execute(_DELETE[deletes].format(**parts), runs)
         deleted = cursor.rowcount
-    cursor.execute(query("batch_letters", "supersede_unseen"), runs | {"run": str(run_id), "has_seen": has_seen})
+        cursor.execute(query("batch_letters", "supersede_unseen"), runs | {"run": str(run_id)})
     cursor.execute(query(_QUERIES, "forget_keys"), runs)
     return deleted
 

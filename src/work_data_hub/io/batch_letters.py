@@ -75,7 +75,7 @@ def pass_letters(
         "taken": [key for key, place in last.items() if place not in refused],
         "kept": [fingerprint_of(letter) for letter in letters if not letter.is_overtaken],
         "as_of": as_of,
-        "lacking": [name for name in target.columns if name not in _names(page)],
+        "lacking": sorted(set(target.columns) - _names(page)),
     }
     cursor.execute(query(_QUERIES, "supersede"), facts)
     return letters

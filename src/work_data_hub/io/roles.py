@@ -54,7 +54,7 @@ def make_roles(connection: Connection, *, passwords: Mapping[str, str]) -> list[
         _give_to_migrator(connection)
         for role, grants in _GRANTS.items():
             for schema in _existing(connection, _OURS):
-                _take_back(connection, schema, role, made_by=MIGRATOR)
+                _take_back(connection, schema, role)
             for privileges, schemas in grants.items():
                 for schema in _existing(connection, schemas):
                     _grant(connection, privileges, schema, role, made_by=MIGRATOR)
@@ -78,17 +78,17 @@ def make_reader(connection: Connection, *, password: str) -> RoleState:
 
 def has_password(connection: Connection, role: str) -> bool:
     """Whether there is such a role and it has a password; a superuser alone may ask. Leaves no transaction open."""
-    with warehouse_errors(), connection.cursor() as cursor:
-        cursor.execute(query("roles", "has_password"), {"role": role})
-        found = cursor.fetchone()
-    connection.rollback()
-    return bool(found and found[0])
+    return _is_so(connection, "has_password", role=role)
 
 
 def is_reader(connection: Connection) -> bool:
     """Whether the connection's user may read all that source queries are read from; leaves no transaction open."""
+    return _is_so(connection, "is_reader", sources=list(_SOURCES), function=_SEES_TRANSACTIONS)
+
+
+def _is_so(connection: Connection, question: str, **given: object) -> bool:
     with warehouse_errors(), connection.cursor() as cursor:
-        cursor.execute(query("roles", "is_reader"), {"sources": list(_SOURCES), "function": _SEES_TRANSACTIONS})
+        cursor.execute(query("roles", question), given)
         found = cursor.fetchone()
     connection.rollback()
     return bool(found and found[0])
@@ -140,13 +140,13 @@ def _give_to_migrator(connection: Connection) -> None:
     _run(connection, sql.SQL("grant pg_read_all_stats to {}"), migrator)
 
 
-def _take_back(connection: Connection, schema: str, role: str, *, made_by: str) -> None:
-    """Take all on the schema and on what is in it, and on what will be made there."""
+def _take_back(connection: Connection, schema: str, role: str) -> None:
+    """Take all on the schema and on what is in it, and on what the migrator will make there."""
     where, of = sql.Identifier(schema), sql.Identifier(role)
     for kind in ("tables", "sequences"):
         _run(connection, sql.SQL("revoke all on all {} in schema {} from {}"), sql.SQL(kind), where, of)
         later = sql.SQL("alter default privileges for role {} in schema {} revoke all on {} from {}")
-        _run(connection, later, sql.Identifier(made_by), where, sql.SQL(kind), of)
+        _run(connection, later, sql.Identifier(MIGRATOR), where, sql.SQL(kind), of)
     _run(connection, sql.SQL("revoke all on schema {} from {}"), where, of)
 
 

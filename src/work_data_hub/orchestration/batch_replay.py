@@ -167,13 +167,15 @@ class _Writing:
         """Write those of the ids, or the oldest, and settle what is settled; what takes longer is left as it is."""
         until = None if within_seconds is None else time.monotonic() + within_seconds
         table = self._locked_table()
-        chosen = [letter.id for letter in self._letters(ids)]
         older = leave_older(self._cursor, self._pipeline_id)
-        refused = self._refused_unseen(chosen, table=table)
+        letters = dead_letters(self._cursor, self._pipeline_id, limit=MOST_LETTERS, ids=ids)
+        refused = self._refused_unseen([letter.id for letter in letters], table=table)
         done = Replayed(superseded=older, refused=len(refused))
         end = choose_end(self._pipeline, None, run_id=None, place=self._place, patience=self._patience)
         with closing(end):
-            for letter in self._letters([id for id in chosen if id not in refused]):
+            for letter in letters:
+                if letter.id in refused:
+                    continue
                 if until is not None and done.total and time.monotonic() >= until:
                     break
                 done += self._again(letter, end)
@@ -181,15 +183,15 @@ class _Writing:
         self.tried += refused
         return done
 
-    def _refused_unseen(self, chosen: Sequence[int], *, table: TableTarget | None) -> list[int]:
+    def _refused_unseen(self, ids: Sequence[int], *, table: TableTarget | None) -> frozenset[int]:
         """The letters that must not be written, with the reason beside them."""
         target = self._pipeline.target
-        elsewhere = set_aside_elsewhere(self._cursor, self._pipeline_id, chosen, target=target)
+        elsewhere = set_aside_elsewhere(self._cursor, self._pipeline_id, ids, target=target)
         refuse_letters(self._cursor, self._pipeline_id, elsewhere, error=f"{_ELSEWHERE} {target}")
-        behind = changed_behind(self._cursor, self._pipeline_id, chosen, target=table) if table else []
-        behind = [id for id in behind if id not in elsewhere]
+        ours = [id for id in ids if id not in elsewhere]
+        behind = changed_behind(self._cursor, self._pipeline_id, ours, target=table) if table else []
         refuse_letters(self._cursor, self._pipeline_id, behind, error=_BEHIND)
-        return [*elsewhere, *behind]
+        return frozenset((*elsewhere, *behind))
 
     def _locked_table(self) -> TableTarget | None:
         """The table, which nobody else writes to meanwhile: a row must not change once it was found to be older."""
@@ -198,9 +200,6 @@ class _Writing:
             return None
         self._cursor.execute(sql.SQL("lock table {} in share row exclusive mode").format(target_table(target)))
         return target
-
-    def _letters(self, ids: Sequence[int] | None) -> tuple[DeadLetterRow, ...]:
-        return dead_letters(self._cursor, self._pipeline_id, limit=MOST_LETTERS, ids=ids)
 
     def _again(self, letter: DeadLetterRow, end: TableEnd | IndexEnd) -> Replayed:
         columns = tuple(Column(name=name, type="text") for name in letter.payload)

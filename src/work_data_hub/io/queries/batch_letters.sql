@@ -30,8 +30,7 @@ where letter.target = %(target)s
 update etl.etl_dlq
 set replayed_at = clock_timestamp(),
     is_superseded = true
-where %(has_seen)s
-  and pipeline_id = (select pipeline_id from etl.etl_runs where id = %(run)s::uuid)
+where pipeline_id = (select pipeline_id from etl.etl_runs where id = %(run)s::uuid)
   and replayed_at is null
   and (run_id is null or run_id <> all(%(runs)s::uuid[]))
 
