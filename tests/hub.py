@@ -5,7 +5,8 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,25 @@ class Hub:
             check=False,
         )
         return Answer(code=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+    @contextmanager
+    def started(
+        self, *arguments: str, settings: Mapping[str, str], stdout: int = subprocess.DEVNULL
+    ) -> Iterator["subprocess.Popen[str]"]:
+        """A command as users start it, its stderr to be read; killed at the end where it still lives."""
+        process = subprocess.Popen(
+            self.command(*arguments),
+            env=self.environment(**settings),
+            cwd=self.home,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
 
     def etl(self, *arguments: str, period: str = "202410", **extra: str) -> Answer:
         start = self.process if "WDH_FAULT" in extra else self.wdh

@@ -1,12 +1,12 @@
 """Pipelines for tests of the runner: put there as the API does, executed by stand-ins, and watched to their end."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.patience import until
 from work_data_hub.domain.batch.run import Claim
 from work_data_hub.domain.batch.status import RunStatus, Status
 from work_data_hub.io.batch_claims import close_run
@@ -71,14 +71,6 @@ def workers(warehouse: Connection) -> list[str]:
 
 def owners(warehouse: Connection) -> list[str]:
     return [owner for (owner,) in ask(warehouse, "select owner from etl.etl_leases where owner is not null")]
-
-
-def until(is_so: Callable[[], object], *, seconds: float = 20.0) -> None:
-    """Wait until it is so; fails where that never comes."""
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.01)
 
 
 def until_run(warehouse: Connection, name: str, *, number: int = 1) -> None:

@@ -3,12 +3,11 @@
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from tests.hub import Hub
 
 READY = "wdh pipelines runner: ready as "
-PATIENT_SECONDS = 60.0
 """Longer than anything that is promised: a runner needs seconds to start on a busy machine."""
 QUICK = {
     "ETL_LEASE_SECONDS": "2",
@@ -19,23 +18,9 @@ QUICK = {
 }
 
 
-@contextmanager
-def started_runner(hub: Hub, *arguments: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
+def started_runner(hub: Hub, *arguments: str, **settings: str) -> AbstractContextManager[subprocess.Popen[str]]:
     """A runner that may not be ready yet; killed at the end where it still lives."""
-    process = subprocess.Popen(
-        hub.command("pipelines", "runner", *arguments),
-        env=hub.environment(**QUICK | settings),
-        cwd=hub.home,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
+    return hub.started("pipelines", "runner", *arguments, settings=QUICK | settings)
 
 
 @contextmanager

@@ -4,10 +4,13 @@ import os
 import random
 import signal
 import subprocess
-import time
+from contextlib import closing
 
 import pytest
 from tests.hub import DOMAIN, Hub
+from tests.patience import until_gone
+
+from work_data_hub.io.postgres import connect
 
 pytestmark = pytest.mark.chaos
 
@@ -50,17 +53,8 @@ def _killed(hub: Hub, version: str, *, after_seconds: float) -> None:
     except subprocess.TimeoutExpired:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-    _wait_until_alone(hub)
-
-
-def _wait_until_alone(hub: Hub) -> None:
-    """The server notices within about a second that its client is gone."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        others = hub.query("select count(*) from pg_stat_activity where application_name like 'wdh etl%'")
-        if others == [(0,)]:
-            return
-    raise AssertionError("the killed run's session is still there")
+    with closing(connect(hub.url)) as connection:
+        until_gone(connection, "wdh etl")
 
 
 def _facts(hub: Hub) -> tuple[int, int]:

@@ -3,11 +3,11 @@
 import os
 import signal
 import subprocess
-import time
 
 import psycopg2
 import pytest
 from tests.hub import DOMAIN, Hub
+from tests.patience import until
 
 from work_data_hub.io.faults import LOAD_POINTS
 from work_data_hub.io.locks import load_lock_key
@@ -162,18 +162,11 @@ def test_ctrl_c_leaves_the_month_as_it_was_and_says_130(hub: Hub) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    _wait_for_running(hub)
+    running = "select count(*) from public.pipeline_executions where status = 'running'"
+    until(lambda: hub.query(running) == [(1,)])
     os.kill(process.pid, signal.SIGINT)
     _, stderr = process.communicate()
 
     assert process.returncode == 130, stderr
     assert stderr.splitlines()[-1] == "interrupted; nothing of an unfinished load was written"
     assert hub.contents() == before
-
-
-def _wait_for_running(hub: Hub) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if hub.query("select count(*) from public.pipeline_executions where status = 'running'") == [(1,)]:
-            return
-    raise AssertionError("the run did not begin")

@@ -6,8 +6,9 @@ from functools import partial
 
 import pytest
 from tests.hub import Hub
-from tests.runner_pipelines import ask, do, owners, request, until
-from tests.runner_processes import PATIENT_SECONDS, started_runner, until_ready
+from tests.patience import until
+from tests.runner_pipelines import ask, do, owners, request
+from tests.runner_processes import started_runner, until_ready
 
 from work_data_hub.io.postgres import Connection
 
@@ -73,7 +74,7 @@ def run_all(hub: Hub, warehouse: Connection, *, runners: int, rounds: int) -> No
             until_ready(process)
         for number in range(1, rounds + 1):
             request(warehouse)
-            until(partial(has_ended, warehouse, number * PIPELINES), seconds=PATIENT_SECONDS)
+            until(partial(has_ended, warehouse, number * PIPELINES))
 
 
 def has_ended(warehouse: Connection, runs: int) -> bool:

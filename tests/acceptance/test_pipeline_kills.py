@@ -11,8 +11,9 @@ from contextlib import ExitStack
 import pytest
 from tests.film_copies import BROKEN_CHAINS, all_idle, assert_whole, differences, put_copied_films
 from tests.hub import Hub
-from tests.runner_pipelines import ask, do, statuses, until
-from tests.runner_processes import PATIENT_SECONDS, QUICK, started_runner
+from tests.patience import until
+from tests.runner_pipelines import ask, do, statuses
+from tests.runner_processes import QUICK, started_runner
 
 from work_data_hub.io.postgres import Connection
 
@@ -51,9 +52,9 @@ def died(process: subprocess.Popen[str]) -> bool:
 def test_a_runner_killed_at_a_point_loses_and_doubles_nothing(hub: Hub, films: Connection, point: str) -> None:
     request(films, "by_key", "by_time")
     with started_runner(hub, WDH_FAULT=point) as victim:
-        until(lambda: died(victim), seconds=PATIENT_SECONDS)
+        until(lambda: died(victim))
     with started_runner(hub):
-        until(lambda: all_idle(films), seconds=PATIENT_SECONDS)
+        until(lambda: all_idle(films))
 
     assert_whole(films)
 
@@ -61,13 +62,13 @@ def test_a_runner_killed_at_a_point_loses_and_doubles_nothing(hub: Hub, films: C
 def test_a_runner_killed_while_it_pauses_is_paused_by_another(hub: Hub, films: Connection) -> None:
     request(films, "by_key")
     with started_runner(hub, WDH_FAULT="in_pause") as victim:
-        until(lambda: ask(films, "select from etl.etl_batches"), seconds=PATIENT_SECONDS)
+        until(lambda: ask(films, "select from etl.etl_batches"))
         do(films, "update etl.etl_pipelines set status = 'PAUSE_REQUESTED' where name = 'by_key'")
-        until(lambda: died(victim), seconds=PATIENT_SECONDS)
+        until(lambda: died(victim))
     with started_runner(hub):
-        until(lambda: statuses(films)["by_key"] == "PAUSED", seconds=PATIENT_SECONDS)
+        until(lambda: statuses(films)["by_key"] == "PAUSED")
         request(films, "by_key")
-        until(lambda: statuses(films)["by_key"] == "IDLE", seconds=PATIENT_SECONDS)
+        until(lambda: statuses(films)["by_key"] == "IDLE")
 
     assert_whole(films)
 
@@ -75,11 +76,11 @@ def test_a_runner_killed_while_it_pauses_is_paused_by_another(hub: Hub, films: C
 def test_a_runner_killed_while_it_recovers_another_is_recovered_too(hub: Hub, films: Connection) -> None:
     request(films, "by_key")
     with started_runner(hub, WDH_FAULT="after_commit") as first:
-        until(lambda: died(first), seconds=PATIENT_SECONDS)
+        until(lambda: died(first))
     with started_runner(hub, WDH_FAULT="in_recovery") as second:
-        until(lambda: died(second), seconds=PATIENT_SECONDS)
+        until(lambda: died(second))
     with started_runner(hub):
-        until(lambda: statuses(films)["by_key"] == "IDLE", seconds=PATIENT_SECONDS)
+        until(lambda: statuses(films)["by_key"] == "IDLE")
 
     assert differences(films) == []
     assert ask(films, BROKEN_CHAINS) == []
@@ -88,8 +89,8 @@ def test_a_runner_killed_while_it_recovers_another_is_recovered_too(hub: Hub, fi
 def test_a_dead_runner_is_recovered_within_its_lease_and_five_seconds(hub: Hub, films: Connection) -> None:
     request(films, "by_key")
     with started_runner(hub, WDH_FAULT="after_commit") as victim, started_runner(hub):
-        until(lambda: died(victim) or all_idle(films), seconds=PATIENT_SECONDS)
-        until(lambda: all_idle(films), seconds=PATIENT_SECONDS)
+        until(lambda: died(victim) or all_idle(films))
+        until(lambda: all_idle(films))
 
     waits = """
         select extract(epoch from at - beat)
@@ -124,9 +125,9 @@ def storm(hub: Hub, films: Connection, *, kills: int, cuts: int) -> None:
             runners[victim].wait()
             left.pop()
             runners[victim] = alive.enter_context(started_runner(hub))
-        until(lambda: all_idle(films) or _revived(films), seconds=PATIENT_SECONDS)
+        until(lambda: all_idle(films) or _revived(films))
         request(films, "by_key", "by_time")
-        until(lambda: all_idle(films), seconds=PATIENT_SECONDS)
+        until(lambda: all_idle(films))
 
 
 def _revived(films: Connection) -> bool:

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 from tests.hub import Hub
+from tests.patience import PATIENT_SECONDS, until
 from tests.runner_pipelines import (
     add_films,
     add_pipelines,
@@ -16,11 +17,10 @@ from tests.runner_pipelines import (
     request,
     runs,
     statuses,
-    until,
     until_run,
     workers,
 )
-from tests.runner_processes import PATIENT_SECONDS, READY, ready_runner, started_runner
+from tests.runner_processes import READY, ready_runner, started_runner
 
 from work_data_hub.io.batch_wakeups import APPLICATION as LISTENER
 from work_data_hub.io.postgres import Connection
@@ -227,7 +227,7 @@ def test_signs_of_life_rarer_than_leases_are_refused(hub: Hub) -> None:
 def once_until_idle(hub: Hub, warehouse: Connection, name: str) -> bool:
     """A runner that waits for leases to end, and takes over."""
     with ready_runner(hub):
-        until(lambda: statuses(warehouse) == {name: "IDLE"}, seconds=PATIENT_SECONDS)
+        until(lambda: statuses(warehouse) == {name: "IDLE"})
     return True
 
 

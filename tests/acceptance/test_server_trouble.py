@@ -13,8 +13,9 @@ import pytest
 from psycopg2 import sql
 from tests.film_copies import all_idle, assert_whole, differences, put_copied_films
 from tests.hub import Hub
-from tests.runner_pipelines import ask, do, request, runs, statuses, until
-from tests.runner_processes import PATIENT_SECONDS, ready_runner, started_runner
+from tests.patience import PATIENT_SECONDS, until
+from tests.runner_pipelines import ask, do, request, runs, statuses
+from tests.runner_processes import ready_runner, started_runner
 
 from work_data_hub.io.embedded_postgres import EmbeddedPostgres
 from work_data_hub.io.marked_databases import TEST_NAME
@@ -89,7 +90,7 @@ def until_half(hub: Hub) -> None:
     """Wait until both pipelines are in the middle of their scans."""
     begun = "select count(distinct run_id) = 2 and count(*) > 10 from etl.etl_batches"
     with looking(hub) as films:
-        until(lambda: ask(films, begun) == [(True,)], seconds=PATIENT_SECONDS)
+        until(lambda: ask(films, begun) == [(True,)])
         assert set(statuses(films).values()) == {"RUNNING"}
 
 
@@ -118,7 +119,7 @@ def test_a_server_that_comes_back_finds_nothing_lost_or_doubled(
         end(own_server)
         assert own_server.url(TEST_NAME) == hub.url
         with looking(hub) as films:
-            until(lambda: all_idle(films), seconds=PATIENT_SECONDS)
+            until(lambda: all_idle(films))
         assert process.poll() is None
 
     with looking(hub) as films:
@@ -154,9 +155,9 @@ def test_space_made_in_time_lets_the_run_go_on(small_disk: Path, hub: Hub, own_s
         do(films, "alter table analytics.film_dim set tablespace small")
         with ready_runner(hub, ETL_RETRY_ATTEMPTS="10"):
             request(films)
-            until(lambda: refusals(own_server) > before, seconds=PATIENT_SECONDS)
+            until(lambda: refusals(own_server) > before)
             enlarge(small_disk)
-            until(lambda: all_idle(films), seconds=PATIENT_SECONDS)
+            until(lambda: all_idle(films))
         assert ask(films, "select distinct status, attempt from etl.etl_runs") == [("SUCCESS", 1)]
         assert_whole(films)
 

@@ -373,44 +373,22 @@ def test_the_api_starts_before_its_database(hub: Hub) -> None:
 
 @contextmanager
 def _serving(hub: Hub, **extra: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    process = subprocess.Popen(
-        hub.command("pipelines", "serve", "--port", "0"),
-        env=hub.environment(**extra),
-        cwd=hub.home,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
+    with hub.started("pipelines", "serve", "--port", "0", settings=extra, stdout=subprocess.PIPE) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if found := re.fullmatch(r"wdh pipelines serve: (http://127\.0\.0\.1:\d+)\n", line):
                 yield process, found[1]
                 return
         raise AssertionError("it ended before it answered")
-    finally:
-        process.kill()
-        process.wait()
 
 
 @contextmanager
 def _runner(hub: Hub) -> Iterator[None]:
     """A runner as users start it."""
-    process = subprocess.Popen(
-        hub.command("pipelines", "runner"),
-        env=hub.environment(ETL_POLL_SECONDS="0.2"),
-        cwd=hub.home,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
+    with hub.started("pipelines", "runner", settings={"ETL_POLL_SECONDS": "0.2"}) as process:
         assert process.stderr is not None
         assert any("ready as" in line for line in process.stderr)
         yield
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def _history(warehouse: Connection) -> None:

@@ -2,17 +2,16 @@
 
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import pytest
 from tests.hub import Hub
+from tests.patience import PATIENT_SECONDS
 
 from work_data_hub.errors import Interrupted
 from work_data_hub.io.postgres import Connection
 
 pytestmark = pytest.mark.integration
-PATIENT_SECONDS = 60.0
 # In the order in which they are loaded, the first one right after the arguments were taken.
 STEPS = ("work_data_hub.settings", "psycopg2", "work_data_hub.orchestration.batch_runner")
 RUNNER = ("pipelines", "runner")
@@ -22,22 +21,9 @@ API_STEPS = ("uvicorn", "work_data_hub.orchestration.batch_place", "work_data_hu
 STARTS = [*((RUNNER, step) for step in STEPS), *((SERVE, step) for step in API_STEPS)]
 
 
-@contextmanager
-def loading(hub: Hub, *command: str) -> Iterator[subprocess.Popen[str]]:
+def loading(hub: Hub, *command: str) -> AbstractContextManager[subprocess.Popen[str]]:
     """A process whose interpreter tells each module that it has loaded."""
-    process = subprocess.Popen(
-        hub.command(*command),
-        env=hub.environment(PYTHONPROFILEIMPORTTIME="1"),
-        cwd=hub.home,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+    return hub.started(*command, settings={"PYTHONPROFILEIMPORTTIME": "1"})
 
 
 def until_loaded(process: subprocess.Popen[str], module: str) -> None:

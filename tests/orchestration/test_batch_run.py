@@ -4,7 +4,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +15,7 @@ from uuid import UUID
 import pytest
 from tests.batch_store import add, ask, claimed, pause, request, runs, silence, status_of, swept
 from tests.fake_elasticsearch import FakeElasticsearch
+from tests.patience import PATIENT_SECONDS, until
 
 from work_data_hub.domain.batch.pipeline import Deletes, Mode, NullKey, Pipeline, PipelineType
 from work_data_hub.domain.batch.status import RunStatus
@@ -36,13 +37,6 @@ INCREMENTAL = replace(FULL, mode=Mode.INCREMENTAL, incremental_key="updated_at",
 SLOW = replace(BY_KEY, throttle_ms=200)
 WORKER = "one"
 COUNTS = "status, rows_read::int, rows_written::int, rows_dlq::int"
-
-
-@pytest.fixture
-def films(warehouse: Connection) -> Connection:
-    with transaction(warehouse), warehouse.cursor() as cursor:
-        seed_films(cursor, scale=0)
-    return warehouse
 
 
 @pytest.fixture
@@ -69,14 +63,6 @@ def running(films: Connection, place: BatchPlace, id: UUID, signals: Signals) ->
     claim = claimed(films, id, WORKER)
     with ThreadPoolExecutor(max_workers=1) as pool:
         yield pool.submit(run_claim, claim, place, stop=signals.stop, lost=signals.lost)
-
-
-def until(is_so: Callable[[], object]) -> None:
-    for _ in range(600):
-        if is_so():
-            return
-        time.sleep(0.02)
-    raise AssertionError("it never came to be")
 
 
 def target(films: Connection) -> list[tuple[Any, ...]]:
@@ -258,7 +244,7 @@ def test_a_source_that_breaks_off_at_the_same_row_each_time_is_given_up(
     id = add(films, replace(pipeline, source_query=breaking_off, batch_size=2))
     hasty, signals = replace(place, retry_backoff_seconds=0.0), Signals()
     with running(films, hasty, id, signals) as execution:
-        wait([execution], timeout=20)
+        wait([execution], timeout=PATIENT_SECONDS)
         # It would go on for ever where nobody counts.
         signals.stop.set()
 
@@ -481,14 +467,14 @@ def test_a_run_that_cannot_be_closed_at_once_is_closed_later(films: Connection, 
 
 def test_a_runner_that_stops_does_not_wait_for_a_slow_query(films: Connection, place: BatchPlace) -> None:
     slow = (
-        "select id as film_id, title || pg_sleep(5 + 0 * length(title))::text as title, rating from content.film_work"
+        "select id as film_id, title || pg_sleep(300 + 0 * length(title))::text as title, rating from content.film_work"
     )
     id, signals = add(films, replace(FULL, source_query=slow)), Signals()
     with running(films, place, id, signals) as execution:
         reading = "select 1 from pg_stat_activity where application_name like 'wdh batch reader%%' and state = 'active'"
         until(lambda: ask(films, reading))
         signals.stop.set()
-        ended = execution.result(timeout=4)
+        ended = execution.result(timeout=PATIENT_SECONDS)
 
     assert ended is RunStatus.PAUSED
     assert (status_of(films, id), ask(films, reading)) == ("RUN_REQUESTED", [])

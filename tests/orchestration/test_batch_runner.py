@@ -6,11 +6,12 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.patience import PATIENT_SECONDS, until
 from tests.runner_pipelines import (
     StandIn,
     add_pipelines,
@@ -22,7 +23,6 @@ from tests.runner_pipelines import (
     request,
     runs,
     statuses,
-    until,
     until_run,
     workers,
 )
@@ -32,7 +32,7 @@ from work_data_hub.domain.batch.status import RunStatus
 from work_data_hub.errors import ConfigError, LeaseLost, SchemaDrift, UsageError, WarehouseError
 from work_data_hub.io.batch_claims import claim_next
 from work_data_hub.io.batch_orphans import disown
-from work_data_hub.io.postgres import Connection, transaction
+from work_data_hub.io.postgres import Connection, connect, transaction
 from work_data_hub.orchestration.batch_health import answering
 from work_data_hub.orchestration.batch_heartbeat import new_worker_id
 from work_data_hub.orchestration.batch_metrics import BatchMetrics, render
@@ -59,11 +59,11 @@ def running(place: BatchPlace, execute: StandIn, **options: Any) -> Iterator[Bat
     thread = threading.Thread(target=runner.run, daemon=True)
     thread.start()
     try:
-        assert is_ready.wait(20)
+        assert is_ready.wait(PATIENT_SECONDS)
         yield runner
     finally:
         runner.stop()
-        thread.join(20)
+        thread.join(PATIENT_SECONDS)
     assert not thread.is_alive()
 
 
@@ -117,7 +117,7 @@ def test_no_more_run_at_once_than_there_are_workers(warehouse: Connection, place
     go_on = threading.Event()
 
     def work(*_: object) -> RunStatus:
-        assert go_on.wait(20)
+        assert go_on.wait(PATIENT_SECONDS)
         return RunStatus.SUCCESS
 
     execute = StandIn(work)
@@ -133,13 +133,15 @@ def test_no_more_run_at_once_than_there_are_workers(warehouse: Connection, place
 
 
 @pytest.mark.integration
-def test_a_claim_whose_answer_was_lost_is_taken_up_again(warehouse: Connection, place: BatchPlace) -> None:
+def test_a_claim_whose_answer_was_lost_is_taken_up_again(
+    warehouse: Connection, warehouse_url: str, place: BatchPlace
+) -> None:
     add_pipelines(warehouse, "films", "unknown")
 
     def work(claim: Claim, stop: threading.Event, lost: threading.Event) -> RunStatus:
         if claim.pipeline.name == "films":
             # As if the runner had claimed it, and never heard of it.
-            with transaction(warehouse), warehouse.cursor() as cursor:
+            with closing(connect(warehouse_url)) as own, transaction(own), own.cursor() as cursor:
                 cursor.execute("update etl.etl_pipelines set status = 'RUN_REQUESTED' where name = 'unknown'")
                 assert claim_next(cursor, claim.worker_id) is not None
         return RunStatus.SUCCESS
@@ -226,7 +228,7 @@ def test_signs_of_life_come_while_executions_are_busy(warehouse: Connection, pla
     beats = "select heartbeat_at - started_at > interval '1 second' from etl.etl_workers"
 
     def work(*_: object) -> RunStatus:
-        go_on.wait(20)
+        go_on.wait(PATIENT_SECONDS)
         return RunStatus.SUCCESS
 
     with running(place, StandIn(work)):
@@ -241,7 +243,7 @@ def test_stopping_lets_batches_end_and_leaves_nothing_held(warehouse: Connection
     request(warehouse)
 
     def work(claim: Claim, stop: threading.Event, lost: threading.Event) -> RunStatus:
-        assert stop.wait(20)
+        assert stop.wait(PATIENT_SECONDS)
         return RunStatus.PAUSED
 
     execute = StandIn(work)
@@ -260,7 +262,7 @@ def test_a_batch_that_outlasts_the_lease_is_left_to_others(warehouse: Connection
     go_on = threading.Event()
 
     def work(*_: object) -> None:
-        go_on.wait(20)
+        go_on.wait(PATIENT_SECONDS)
 
     execute = StandIn(work)
     with running(replace(place, lease_seconds=0.5), execute) as runner:
@@ -348,7 +350,7 @@ def test_health_and_metrics_answer_on_this_machine(warehouse: Connection, place:
     go_on, port = threading.Event(), _free_port()
 
     def work(*_: object) -> RunStatus:
-        go_on.wait(20)
+        go_on.wait(PATIENT_SECONDS)
         return RunStatus.SUCCESS
 
     with running(place, StandIn(work)) as runner, answering(port, health=runner.health, metrics=runner.metrics):
@@ -433,7 +435,7 @@ def _first_waits_for_loss() -> Callable[[Claim, threading.Event, threading.Event
     def work(claim: Claim, stop: threading.Event, lost: threading.Event) -> RunStatus | None:
         if not next(is_first, False):
             return RunStatus.SUCCESS
-        assert lost.wait(20)
+        assert lost.wait(PATIENT_SECONDS)
         return None
 
     return work

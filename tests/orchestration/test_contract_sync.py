@@ -17,6 +17,7 @@ import psycopg2
 import pytest
 from tests.contract_facts import Fact, asked, contracts, day, put_month, put_months, ran
 from tests.hub import PROJECT
+from tests.patience import PATIENT_SECONDS, until_gone
 from tests.snapshot_rows import working_place
 
 from work_data_hub.domain.customers.report import CustomerReport, TableCounts
@@ -419,7 +420,7 @@ def test_two_syncs_at_once_leave_one_history(place: Workplace, warehouse: Connec
 def test_two_processes_at_once_leave_one_history(place: Workplace, warehouse: Connection) -> None:
     put_months(warehouse, ["2024-09", "2024-10"], [Fact(company=A), Fact(company=B)])
     running = [process(place, "2024-10"), process(place, "2024-10")]
-    answers = [run.communicate(timeout=120) for run in running]
+    answers = [run.communicate(timeout=PATIENT_SECONDS) for run in running]
     assert [run.returncode for run in running] == [0, 0], answers
     assert sorted(stdout.strip() for stdout, _ in answers) == ["done", "unchanged"]
     assert len(contracts(warehouse)) == 2
@@ -433,8 +434,9 @@ def test_a_sync_that_is_killed_leaves_everything_as_it_was(place: Workplace, war
     put_month(warehouse, "2024-10", [Fact(company=A, aum="0"), Fact(company="600000003", line="PL999")])
     before = bookkeeping(warehouse)
     killed = process(place, "2024-10", fault=point)
-    killed.communicate(timeout=120)
+    killed.communicate(timeout=PATIENT_SECONDS)
     assert killed.returncode == -signal.SIGKILL
+    until_gone(warehouse, "wdh customer-mdm")
     assert bookkeeping(warehouse) == before
     assert asked(warehouse, "select count(*) from mapping.产品线 where 产品线代码 = 'PL999'") == [(0,)]
     assert sync(place, "2024-10").status == "done"

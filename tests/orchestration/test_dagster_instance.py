@@ -3,13 +3,13 @@
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 from dagster import DagsterInstance
 from pydantic import SecretStr
 from tests.hub import DOMAIN, Hub
+from tests.patience import until
 
 from work_data_hub.errors import ConfigError, WarehouseError
 from work_data_hub.orchestration.dagster_instance import dagster_environment, dagster_home, dagster_instance
@@ -49,20 +49,13 @@ def test_ctrl_c_prints_no_traceback(hub: Hub) -> None:
         text=True,
         start_new_session=True,
     )
-    _wait_for_running(hub)
+    running = "select count(*) from public.pipeline_executions where status = 'running'"
+    until(lambda: hub.query(running) == [(1,)])
     os.killpg(process.pid, signal.SIGINT)
     _, stderr = process.communicate()
 
     assert process.returncode == 130, stderr
     assert "Traceback" not in stderr
-
-
-def _wait_for_running(hub: Hub) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if hub.query("select count(*) from public.pipeline_executions where status = 'running'") == [(1,)]:
-            return
-    raise AssertionError("the run did not begin")
 
 
 @pytest.mark.unit
