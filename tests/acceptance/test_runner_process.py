@@ -25,6 +25,8 @@ from tests.runner_processes import READY, ready_runner, started_runner
 from work_data_hub.io.batch_wakeups import APPLICATION as LISTENER
 from work_data_hub.io.postgres import Connection
 
+# A lease that a busy machine does not let run out.
+UNHURRIED = {"ETL_LEASE_SECONDS": "10"}
 LONG_POLL = {"ETL_LEASE_SECONDS": "30", "ETL_POLL_SECONDS": "600"}
 # Longer than anybody waits.
 _SLEEPER = """
@@ -141,7 +143,10 @@ def test_a_batch_that_does_not_end_is_waited_for_no_longer_than_the_lease(
 
 @pytest.mark.integration
 def test_another_runner_takes_over_from_a_killed_one(warehouse: Connection, hub: Hub, slow: str) -> None:
-    with ready_runner(hub, "--worker-id", "one") as one, ready_runner(hub, "--worker-id", "two") as two:
+    with (
+        ready_runner(hub, "--worker-id", "one", **UNHURRIED) as one,
+        ready_runner(hub, "--worker-id", "two", **UNHURRIED) as two,
+    ):
         request(warehouse)
         until_batches(warehouse, 2)
         holder = one if owners(warehouse)[0].startswith("one:") else two
@@ -157,7 +162,7 @@ def test_another_runner_takes_over_from_a_killed_one(warehouse: Connection, hub:
 
 @pytest.mark.integration
 def test_a_runner_that_was_frozen_changes_nothing_any_more(warehouse: Connection, hub: Hub, slow: str) -> None:
-    with ready_runner(hub, "--worker-id", "frozen") as frozen:
+    with ready_runner(hub, "--worker-id", "frozen", **UNHURRIED) as frozen:
         request(warehouse)
         until_batches(warehouse, 2)
         frozen.send_signal(signal.SIGSTOP)
@@ -226,7 +231,7 @@ def test_signs_of_life_rarer_than_leases_are_refused(hub: Hub) -> None:
 
 def once_until_idle(hub: Hub, warehouse: Connection, name: str) -> bool:
     """A runner that waits for leases to end, and takes over."""
-    with ready_runner(hub):
+    with ready_runner(hub, **UNHURRIED):
         until(lambda: statuses(warehouse) == {name: "IDLE"})
     return True
 

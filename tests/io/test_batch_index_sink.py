@@ -354,7 +354,7 @@ def test_a_stop_while_waiting_goes_through(sink: IndexSink, fake: FakeElasticsea
 def test_a_page_tried_again_after_a_failure_ends_in_the_same_set(
     url: str, fake: FakeElasticsearch, fault: Fault
 ) -> None:
-    sink = IndexSink(IndexAccess(url=url, timeout_seconds=0.5), FILMS)
+    sink = IndexSink(IndexAccess(url=url, timeout_seconds=2), FILMS)
     fake.faults = [replace(fault)]
     with pytest.raises(SinkUnavailable):
         write(sink, films(50))
@@ -446,7 +446,7 @@ def test_a_server_too_slow_gets_smaller_requests(
     url: str, fake: FakeElasticsearch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batch_index_sink, "MOST_BODY_DOCUMENTS", 8)
-    sink = IndexSink(IndexAccess(url=url, timeout_seconds=0.5), FILMS)
+    sink = IndexSink(IndexAccess(url=url, timeout_seconds=2), FILMS)
     fake.faults = [Fault(delay_seconds=30)]
     with pytest.raises(SinkUnavailable, match="ELASTICSEARCH_TIMEOUT"):
         write(sink, films(10))

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.patience import PATIENT_SECONDS
 
 from work_data_hub.cli.registry_simulate_run import run_simulate
 from work_data_hub.domain.sample.companies import company_universe, sample_company
@@ -31,7 +32,7 @@ class Caller:
     """Calls a simulator as a client with the right token does."""
 
     def __init__(self, url: str, **headers: str) -> None:
-        self.client = httpx.Client(base_url=url, headers={"token": SAMPLE_TOKEN, **headers}, timeout=30)
+        self.client = httpx.Client(base_url=url, headers={"token": SAMPLE_TOKEN, **headers}, timeout=PATIENT_SECONDS)
 
     def get(self, path: str = "", **params: str) -> httpx.Response:
         return self.client.get(f"{ROOT}{path}", params=params)
@@ -172,12 +173,12 @@ def test_late_answers_are_whole(simulator: Simulator, caller: Caller, kind: str)
 def test_an_answer_may_outlast_the_callers_patience(simulator: Simulator, caller: Caller, kind: str) -> None:
     simulator.fail(kind, seconds=60)
     with pytest.raises(httpx.ReadTimeout):
-        caller.client.get(ROOT, params={"key": NAME}, timeout=0.05)
+        caller.client.get(ROOT, params={"key": NAME}, timeout=httpx.Timeout(PATIENT_SECONDS, read=0.05))
 
 
 def test_trickle_never_lets_a_read_time_out(simulator: Simulator, caller: Caller) -> None:
     simulator.fail("trickle", seconds=0.01)
-    with caller.client.stream("GET", ROOT, params={"key": NAME}, timeout=5) as answer:
+    with caller.client.stream("GET", ROOT, params={"key": NAME}, timeout=PATIENT_SECONDS) as answer:
         pieces = answer.iter_raw()
         assert len(next(pieces)) < 10
 
@@ -195,7 +196,7 @@ def test_what_hangs_is_answered_when_released(simulator: Simulator, caller: Call
         while simulator.count() == 0:
             assert not hanging.done()
         simulator.release()
-        assert hanging.result(timeout=30)[0]["companyId"] == "600000001"
+        assert hanging.result(timeout=PATIENT_SECONDS)[0]["companyId"] == "600000001"
 
 
 def test_a_fault_ends_after_its_times(simulator: Simulator, caller: Caller) -> None:
@@ -274,7 +275,7 @@ def test_stopping_breaks_off_what_hangs() -> None:
             hanging = pool.submit(caller.get, key=NAME)
             while simulator.count() == 0:
                 assert not hanging.done()
-        assert hanging.exception(timeout=30) is not None or hanging.result().status_code == 500
+        assert hanging.exception(timeout=PATIENT_SECONDS) is not None or hanging.result().status_code == 500
 
 
 def test_an_outage_ends_on_the_same_port() -> None:
@@ -326,7 +327,7 @@ def test_the_command_serves_until_it_is_told_to_end(tmp_path: Path, sign: signal
     with started(ready, "--fault", "503", "--token", token) as process:
         status = httpx.get(ready.read_text(encoding="utf-8").strip() + ROOT, params={"key": NAME}).status_code
         process.send_signal(sign)
-        said = "".join(process.communicate(timeout=60))
+        said = "".join(process.communicate(timeout=PATIENT_SECONDS))
 
     assert (status, process.returncode, ready.exists(), token in said) == (503, 0, False, False)
 
