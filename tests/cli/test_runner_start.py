@@ -1,8 +1,11 @@
 """Signals that come while what runs for long still loads end it as gracefully as later ones, the second one at once."""
 
+import fcntl
+import os
 import signal
 import subprocess
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from tests.hub import Hub
@@ -12,25 +15,36 @@ from work_data_hub.errors import Interrupted
 from work_data_hub.io.postgres import Connection
 
 pytestmark = pytest.mark.integration
-# In the order in which they are loaded, the first one right after the arguments were taken.
-STEPS = ("work_data_hub.settings", "psycopg2", "work_data_hub.orchestration.batch_runner")
+# In the order in which they are loaded, the first one right after the arguments were taken, the last one well before
+# the end: whoever reads that it has loaded is still ahead of the process when it is ready.
+STEPS = ("work_data_hub.settings", "psycopg2", "work_data_hub.io.batch_deletes")
 RUNNER = ("pipelines", "runner")
 SERVE = ("pipelines", "serve", "--port", "0")
 # Right after the arguments were taken, before anything is opened, and while the routes are loaded.
-API_STEPS = ("uvicorn", "work_data_hub.orchestration.batch_place", "work_data_hub.api.batch_routes")
+API_STEPS = ("uvicorn", "work_data_hub.orchestration.batch_place", "work_data_hub.orchestration.batch_desk")
 STARTS = [*((RUNNER, step) for step in STEPS), *((SERVE, step) for step in API_STEPS)]
 
 
-def loading(hub: Hub, *command: str) -> AbstractContextManager[subprocess.Popen[str]]:
-    """A process whose interpreter tells each module that it has loaded."""
-    return hub.started(*command, settings={"PYTHONPROFILEIMPORTTIME": "1"})
+@contextmanager
+def loading(hub: Hub, *command: str) -> Iterator[subprocess.Popen[str]]:
+    """A process whose interpreter tells each module that it has loaded, and gets not far ahead of who reads it."""
+    with hub.started(*command, settings={"PYTHONPROFILEIMPORTTIME": "1"}) as process:
+        assert process.stderr is not None
+        fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, 4096)
+        yield process
 
 
 def until_loaded(process: subprocess.Popen[str], module: str) -> None:
     assert process.stderr is not None
-    for line in process.stderr:
-        if line.rpartition("|")[2].strip() == module:
+    line = b""
+    # Byte by byte: what is read ahead would let the process get ahead.
+    while byte := os.read(process.stderr.fileno(), 1):
+        if byte != b"\n":
+            line += byte
+        elif line.rpartition(b"|")[2].strip() == module.encode():
             return
+        else:
+            line = b""
     raise AssertionError(f"{module} was never loaded")
 
 
@@ -50,7 +64,7 @@ def test_a_signal_while_it_loads_is_a_graceful_end(
     assert "Traceback" not in told
 
 
-@pytest.mark.parametrize(("command", "first", "second"), [(RUNNER, *STEPS[:2]), (SERVE, *API_STEPS[:2])])
+@pytest.mark.parametrize(("command", "first", "second"), [(RUNNER, *STEPS[:2]), (SERVE, "uvicorn", "rich")])
 def test_a_second_signal_while_it_loads_ends_it_at_once(
     hub: Hub, command: tuple[str, ...], first: str, second: str
 ) -> None:
