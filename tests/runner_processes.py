@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, contextmanager
 from tests.hub import Hub
 
 READY = "wdh pipelines runner: ready as "
-"""Longer than anything that is promised: a runner needs seconds to start on a busy machine."""
 QUICK = {
     "ETL_LEASE_SECONDS": "2",
     "ETL_HEARTBEAT_SECONDS": "0.2",

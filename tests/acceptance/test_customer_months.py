@@ -4,7 +4,6 @@ import os
 import random
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from psycopg2 import sql
 from pytest_postgresql.janitor import DatabaseJanitor
 from tests.customer_story import EXTRA, StoryMonth, tell_story, told_wrong, write_story
 from tests.hub import PROJECT, Hub
+from tests.patience import until
 
 from work_data_hub.domain.period import Period
 from work_data_hub.io.contract_store import lock_contracts
@@ -138,7 +138,7 @@ def tell_with_mistakes(hub: Hub, story: Sequence[StoryMonth], *, wrong_until: di
         write_story(hub.data, told_wrong(month) if at in wrong_until else month)
         for domain in month.domains:
             load(hub, month.period, domain)
-        for wrong in (wrong for wrong, until in wrong_until.items() if until == at):
+        for wrong in (wrong for wrong, end in wrong_until.items() if end == at):
             write_story(hub.data, story[wrong], version="V2")
             load(hub, story[wrong].period, DETAILS)
 
@@ -292,12 +292,11 @@ def test_two_syncs_at_once_do_the_work_of_one(telling: Hub) -> None:
 
 def wait_for_syncs(hub: Hub, number: int) -> None:
     """Both have put on record that they run, and wait for the lock."""
-    deadline, running = time.monotonic() + 60, "wdh customer-mdm sync %"
+    running = "wdh customer-mdm sync %"
     asked = sql.SQL(
         "select count(*) from pg_stat_activity where application_name like {} and query like '%advisory_xact_lock%'"
     ).format(sql.Literal(running))
-    while hub.query(asked) != [(number,)]:
-        assert time.monotonic() < deadline
+    until(lambda: hub.query(asked) == [(number,)])
 
 
 def test_a_fact_of_an_unknown_company_makes_it_a_customer(telling: Hub) -> None:

@@ -70,7 +70,7 @@ def run_all(hub: Hub, warehouse: Connection, *, runners: int, rounds: int) -> No
     do(warehouse, COPIES)
     do(warehouse, LEASES)
     with ExitStack() as alive:
-        for process in [alive.enter_context(started_runner(hub, ETL_LEASE_SECONDS="60")) for _ in range(runners)]:
+        for process in [alive.enter_context(started_runner(hub, ETL_LEASE_SECONDS="600")) for _ in range(runners)]:
             until_ready(process)
         for number in range(1, rounds + 1):
             request(warehouse)

@@ -3,7 +3,6 @@
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.hub import Answer, Hub
+from tests.patience import until
 from tests.pipeline_api import BASE, FILM_QUERY, film_pipeline, served_api, told
 
 from work_data_hub.io.postgres import Connection
@@ -264,9 +264,7 @@ def test_ctrl_c_ends_the_looking_and_nothing_else(
     )
     looks = "select count(*) from pg_stat_activity where application_name = 'wdh pipelines'"
     asked = "select count(*) from etl.etl_pipelines where status = 'RUN_REQUESTED'"
-    deadline = time.monotonic() + 60
-    while told(warehouse, looks) == [(0,)] or told(warehouse, asked) == [(0,)]:
-        assert time.monotonic() < deadline
+    until(lambda: told(warehouse, looks) != [(0,)] and told(warehouse, asked) != [(0,)])
     if arguments[0] == "watch":
         assert process.stdout is not None
         assert process.stdout.readline().startswith("film_dim  RUN_REQUESTED")

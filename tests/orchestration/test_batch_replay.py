@@ -523,7 +523,7 @@ def test_a_runner_does_what_is_asked_once(films: Connection, place: BatchPlace, 
 
 def test_a_request_wakes_a_runner(films: Connection, place: BatchPlace, film: str) -> None:
     id, is_ready = add(films), threading.Event()
-    slow = replace(place, poll_seconds=60)
+    slow = replace(place, poll_seconds=600)
     runner = BatchRunner(slow, execute=StandIn(), when_ready=lambda _: is_ready.set())
     thread = threading.Thread(target=runner.run, daemon=True)
     thread.start()

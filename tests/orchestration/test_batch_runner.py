@@ -45,7 +45,7 @@ SIX = tuple(f"films_{number}" for number in range(6))
 @pytest.fixture
 def place(warehouse_url: str) -> BatchPlace:
     return BatchPlace(
-        database_url=warehouse_url, workers=2, lease_seconds=20.0, heartbeat_seconds=0.1, poll_seconds=0.2
+        database_url=warehouse_url, workers=2, lease_seconds=600.0, heartbeat_seconds=0.1, poll_seconds=0.2
     )
 
 
