@@ -13,32 +13,21 @@ WorkDataHubError                                                     exit 1
 │   └── TotalsDiffer    a total is not the sum of its rows           exit 4
 ├── WarehouseError      PostgreSQL refused or cannot be reached      exit 5
 │   ├── SchemaDrift     tables or migration head are not as expected exit 5
+│   ├── RowsNotKept     a table took other rows than were sent       exit 5
 │   ├── MalformedUrl    the URL of a database cannot be read         exit 5
 │   └── LoadLocked      another run holds the domain and month       exit 6
 ├── DirectoryError      the company registry refused                 exit 7
-│   ├── RegistryRefused     the registry does not take the token     exit 7
-│   └── RegistryUnavailable the registry gives no usable answer      exit 7
+│   └── RegistryRefused · RegistryUnavailable
 ├── HookFailed          facts are loaded, a hook is not              exit 8
+├── ClusterError        the workers of a spread load are of no use   exit 1
+├── NoticeNotSent · NoticeRefused   a notice did not arrive          exit 1
 └── BatchError          a pipeline run cannot go on                  exit 1
-    ├── InvalidPipeline     a definition breaks a rule               exit 1
-    ├── SourceLost          the source broke off, more may follow    exit 1
-    ├── SinkUnavailable     the target takes nothing for now         exit 1
-    ├── TooManyDeadLetters  more rows are set aside than tolerated   exit 1
-    └── LeaseLost           another runner holds the pipeline        exit 1
+    └── InvalidPipeline · SourceLost · SinkUnavailable · TooManyDeadLetters · LeaseLost
 
-An error prints on one line: `[TYPE] file › sheet!cell: message | Domain: … | Row: … |
-Field: … | value … | rule … | hint: …`; parts without a fact are left out.
+It prints as one line: `[TYPE] file › sheet!cell: message | Domain: … | Row: … | Field: … | value … | rule … | hint: …`
 """
 
-import difflib
 import re
-from collections.abc import Iterable
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str | None:
-    """The hint that proposes the one of `known` that looks most like the word; None where none does."""
-    near = difflib.get_close_matches(word, [str(name) for name in known], n=1)
-    return f"did you mean {near[0]!r}?" if near else None
 
 
 class WorkDataHubError(Exception):
@@ -128,9 +117,8 @@ class Interrupted(WorkDataHubError):
 class ConfigError(WorkDataHubError):
     """A setting, YAML file or declaration is wrong.
 
-    Nothing was read or written yet. The message names the file, the key or the line, what stood there and
-    what may stand there. Correct that place, or the environment variable it names, and run the same command
-    again.
+    Nothing was read or written yet. The message names the file, the key or the line, what stood there and what may
+    stand there. Correct that place, or the environment variable it names, and run the same command again.
     """
 
     exit_code = 2
@@ -157,9 +145,8 @@ class SourceError(WorkDataHubError):
 class WorkbookNotFound(SourceError):
     """No file answers the domain's patterns.
 
-    The folder of the month was looked through and no name fits `file_patterns`, or what fits is excluded
-    (lock files, mails). Put the workbook into the folder the message names, or correct the block in
-    `config/data_sources.yml`.
+    The folder of the month was looked through and no name fits `file_patterns`, or what fits is excluded (lock files,
+    mails). Put the workbook into the folder the message names, or correct the block in `config/data_sources.yml`.
     """
 
 
@@ -182,9 +169,8 @@ class UnsafePath(SourceError):
 class UnreadableWorkbook(SourceError):
     """The file is not a workbook that can be read safely.
 
-    It is damaged, protected by a password, another format under the name `.xlsx`, or far larger inside than
-    outside. Open it in Excel and save it as .xlsx; if Excel cannot open it either, ask its sender for it
-    again.
+    It is damaged, protected by a password, another format under the name `.xlsx`, or far larger inside than outside.
+    Open it in Excel and save it as .xlsx; if Excel cannot open it either, ask its sender for it again.
     """
 
 
@@ -281,6 +267,14 @@ class SchemaDrift(WarehouseError):
     """
 
 
+class RowsNotKept(WarehouseError):
+    """A table took other rows than were sent to it.
+
+    They are counted before the load commits, and nothing was loaded. The code sends each row once, so that a trigger
+    or a rule on the table changes what is written: look for it (`wdh db shell`, `\\d+ <table>`), and load again.
+    """
+
+
 class MalformedUrl(WarehouseError):
     """The URL of a database cannot be read, so that no server was asked at all.
 
@@ -292,8 +286,8 @@ class MalformedUrl(WarehouseError):
 class LoadLocked(WarehouseError):
     """Another run holds what this one needs.
 
-    Two loads of one domain and month never run at once. The message names the holder; wait for it, or let
-    `--lock-wait SECONDS` do so. A process that was killed frees its hold within seconds.
+    Two loads of one domain and month never run at once. The message names the holder; wait, or let `--lock-wait`
+    do so. A process that was killed frees its hold within seconds.
     """
 
     exit_code = 6
@@ -302,8 +296,7 @@ class LoadLocked(WarehouseError):
 class DirectoryError(WorkDataHubError):
     """The company registry refused.
 
-    Companies that the registry did not name keep a temporary id and are asked for again later; rows are never
-    lost.
+    Companies that the registry did not name keep a temporary id and are asked for again later; rows are never lost.
     """
 
     exit_code = 7
@@ -321,25 +314,43 @@ class RegistryRefused(DirectoryError):
 class RegistryUnavailable(DirectoryError):
     """The registry gives no usable answer.
 
-    It cannot be reached, is too slow, allows no more requests for now, answers something that cannot be read,
-    or the time for asking is used up. Loads go on with temporary ids, and the names wait in the queue; ask
-    again later with `wdh identity queue --drain`.
+    It cannot be reached, is too slow or busy, gives what cannot be read, or the time for asking is used up. Loads
+    go on with temporary ids, and the names wait in the queue; ask again later with `wdh identity queue --drain`.
     """
 
 
-ONLY_WHAT_FAILED = (
-    "run the same command again: the facts are then unchanged, and only what failed and what builds on it runs"
-)
+ONLY_WHAT_FAILED = "run the same command again: the facts stay, and only what failed and what builds on it runs"
 
 
 class HookFailed(WorkDataHubError):
     """Facts are loaded, a hook is not.
 
-    The load is committed and stays. Run the same command again: the facts are then unchanged and only the
-    hook runs.
+    The load is committed and stays. Run the same command again: the facts are then unchanged and only the hook runs.
     """
 
     exit_code = 8
+
+
+class ClusterError(WorkDataHubError):
+    """The workers of a spread load are of no use.
+
+    Nothing was written: every answer is there and checked before the load begins. Mend what the message names, or
+    unset WDH_DASK_SCHEDULER, and run the same command again: one machine alone gives the same result.
+    """
+
+
+class NoticeNotSent(WorkDataHubError):
+    """A notice of a failed run or check did not arrive.
+
+    It is tried again until it arrives. Check the setting that is named, and that its server answers.
+    """
+
+
+class NoticeRefused(NoticeNotSent):
+    """A notice will never be taken, and is passed over: read it in Dagster, and check the setting that is named.
+
+    Its server answered, and refused it for good. The notices after it are sent as always, by the same way and others.
+    """
 
 
 class BatchError(WorkDataHubError):
@@ -348,8 +359,6 @@ class BatchError(WorkDataHubError):
     Every batch before it is committed together with its checkpoint, and nothing of the batch that failed is
     written. The pipeline stands as FAILED; request the run again once what the message names is mended.
     """
-
-    exit_code = 1
 
 
 class InvalidPipeline(BatchError):

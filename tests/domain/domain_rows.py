@@ -13,6 +13,7 @@ from work_data_hub.domain.period import Period
 from work_data_hub.domain.refine import refine
 from work_data_hub.domain.run import Outcome, RefineRun
 from work_data_hub.domain.spec import Column, Domain
+from work_data_hub.domain.spreading import SERIAL, Mapper
 from work_data_hub.io.config_files import load_mappings
 from work_data_hub.io.identity_config import load_identity_overrides
 
@@ -104,6 +105,7 @@ def refined(
     period: str | None = "202410",
     today: date = date(2024, 12, 1),
     open_plans: pd.DataFrame | None = None,
+    mapper: Mapper = SERIAL,
 ) -> Outcome:
     """The outcome with the shipped mappings."""
     mappings = load_mappings(CONFIG)
@@ -116,6 +118,7 @@ def refined(
         mappings=mappings,
         book=book,
         open_plans=open_plans,
+        mapper=mapper,
     )
     return refine(domain, bronze, run)
 

@@ -1,6 +1,6 @@
 """What a sheet held, before anything is interpreted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -79,6 +79,24 @@ def joined(parts: Sequence[Bronze]) -> Bronze:
         letters_by_sheet={_sheet(part): part.letters for part in parts},
         untitled=tuple(column for part in parts for column in part.untitled),
     )
+
+
+def row_blocks(bronze: Bronze, rows: int) -> Iterator[Bronze]:
+    """The sheet in blocks of so many rows, the last one shorter; positions count from each block's first row."""
+    for start in range(0, bronze.rows_read, rows):
+        yield replace(
+            bronze,
+            frame=bronze.frame.iloc[start : start + rows].reset_index(drop=True),
+            texts=_between(bronze.texts, start, start + rows),
+            broken=_between(bronze.broken, start, start + rows),
+        )
+
+
+def _between(cells: pd.DataFrame, start: int, stop: int) -> pd.DataFrame:
+    if cells.empty:
+        return cells
+    inside: pd.DataFrame = cells[cells["position"].between(start, stop, inclusive="left")]
+    return inside.assign(position=inside["position"] - start).reset_index(drop=True)
 
 
 def _sheet(part: Bronze) -> tuple[str, str]:

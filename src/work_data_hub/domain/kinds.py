@@ -1,6 +1,7 @@
 """Cells become values: one parser per column kind, each cell read once."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import partial
@@ -13,17 +14,29 @@ from work_data_hub.domain.bronze import Bronze
 from work_data_hub.domain.dates import parse_day
 from work_data_hub.domain.distinct import parse_distinct
 from work_data_hub.domain.exact import decimal_series, units_of, units_of_floats
-from work_data_hub.domain.findings import Counted, Rejected, counted, rejected
+from work_data_hub.domain.findings import Rejected, rejected
 from work_data_hub.domain.numbers import parse_number
 from work_data_hub.domain.spec import Column, Kind
 from work_data_hub.domain.text import is_blank, narrow
 
 DATE_DTYPE = pd.ArrowDtype(pa.date32())
 PRECISION = {Kind.MONEY: 18, Kind.RATE: 10, Kind.COUNT: 9}
+# The order in which a column's findings come; of two rules that one cell breaks, the first is told.
+RULE_ORDER = (
+    *("WDH-V302", "WDH-V301", "WDH-V101", "WDH-V102"),
+    *("WDH-V201", "WDH-V203", "WDH-V202", "WDH-V204", "WDH-V205"),
+)
 _CODE_NOISE = str.maketrans("", "", "-_ \t\r\n\u3000")
 
 
-Findings = Sequence[Rejected | Counted]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """Where cells of a lenient column stand that could not be read: they are null, and counted."""
+
+    positions: np.ndarray
+
+
+Findings = Sequence[Rejected | Unread]
 
 
 def parse_column(column: Column, bronze: Bronze) -> tuple[pd.Series, Findings]:
@@ -64,7 +77,7 @@ def _parse_days(column: Column, values: pd.Series) -> tuple[pd.Series, Findings]
     read = _read_month if column.kind is Kind.MONTH else parse_day
     parsed, unreadable = parse_distinct(values, read, dtype=DATE_DTYPE)
     if column.lenient:
-        return parsed, [counted(f"unreadable {column.name}", values[unreadable])] if unreadable.any() else []
+        return parsed, [Unread(positions=np.flatnonzero(unreadable))] if unreadable.any() else []
     blank = parsed.isna().to_numpy() & ~unreadable if not column.nullable else np.zeros(len(values), dtype=bool)
     return parsed, _reject(column, values, {"WDH-V101": unreadable, "WDH-V102": blank})
 

@@ -1,12 +1,14 @@
 """What a load was made of, what it does, and what the ledger keeps of it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 
 from work_data_hub.domain.anomalies import MonthReview
 from work_data_hub.domain.control_totals import ControlTotal
 from work_data_hub.domain.identity.record import IdentityEffect
-from work_data_hub.domain.report import FileRead, ReferenceEffect, TableEffect
+from work_data_hub.domain.report import FileRead, ReferenceEffect, RowsHeld, TableEffect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +48,22 @@ class LastLoad:
     rows_rejected: int
 
 
+LARGEST_SHRINK = 0.30
+"""The share of its rows that a month may lose by a load unasked, or a reference table by a sync."""
+
+
+def is_shrunken(*, existing: int, incoming: int) -> bool:
+    """Whether `existing` rows lose more than they may by being replaced with `incoming` ones."""
+    return existing - incoming > existing * LARGEST_SHRINK
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadEffects:
-    """What a load does: the fact table by content, the reference rows it adds, and how its sums and month compare."""
+    """What a load does: the fact table by content, the reference rows it adds, and how its sums and month compare.
+
+    `replaced_sums` are the sums of the amount columns over the rows that go; `held` is what the warehouse then has,
+    None for a plan.
+    """
 
     facts: TableEffect
     references: tuple[ReferenceEffect, ...]
@@ -56,3 +71,5 @@ class LoadEffects:
     controls: tuple[ControlTotal, ...] = ()
     review: MonthReview | None = None
     identity: IdentityEffect | None = None
+    replaced_sums: Mapping[str, Decimal] = field(default_factory=dict)
+    held: RowsHeld | None = None

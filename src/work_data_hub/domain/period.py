@@ -3,7 +3,7 @@
 import calendar
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Self
 
 from work_data_hub.errors import ConfigError
@@ -48,6 +48,16 @@ class Period:
     def last_day(self) -> date:
         """The last day of the month."""
         return date(self.year, self.month, calendar.monthrange(self.year, self.month)[1])
+
+    @property
+    def previous(self) -> Self:
+        """The month before; raises ConfigError before the first year."""
+        return self.of(self.first_day - timedelta(days=1))
+
+    @property
+    def following(self) -> Self:
+        """The month after; raises ConfigError after the last year."""
+        return self.of(self.last_day + timedelta(days=1))
 
     def __str__(self) -> str:
         return f"{self.year:04d}-{self.month:02d}"

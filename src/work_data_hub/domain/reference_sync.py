@@ -11,7 +11,6 @@ from work_data_hub.domain.report import error_json
 from work_data_hub.errors import UsageError, WorkDataHubError
 
 TRACKING = ("_source", "_needs_review", "_derived_from_domain", "_derived_at")
-LARGEST_SHRINK = 0.30
 USUAL_OVERLAP = timedelta(days=1)
 
 

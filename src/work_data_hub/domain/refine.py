@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from work_data_hub.domain.bronze import PROVENANCE, SOURCE_FILE, SOURCE_ROW, SOURCE_SHEET, Bronze
+from work_data_hub.domain.cell_blocks import parse_cells
 from work_data_hub.domain.exact import exact_sums
 from work_data_hub.domain.findings import Counted, Rejected, Remark, added_up, reject_table, rejected
 from work_data_hub.domain.identity.identified import Identified
@@ -60,14 +61,14 @@ class ParseCells:
 
     def execute(self, df: pd.DataFrame, context: PipelineContext) -> pd.DataFrame:
         bronze: Bronze = context.facts["bronze"]
-        parsed: dict[str, pd.Series] = {}
-        for column in self.domain.columns:
-            if column.name in df.columns:
-                parsed[column.name], findings = parse_column(column, bronze)
-                context.findings.extend(findings)
-            else:
-                parsed[column.name] = _all_null(column, df.index)
-        context.findings.extend(_broken_cells(bronze))
+        run: RefineRun = context.facts["run"]
+        there = [column for column in self.domain.columns if column.name in df.columns]
+        values, findings = parse_cells(there, bronze, mapper=run.mapper)
+        context.findings.extend((*findings, *_broken_cells(bronze)))
+        parsed = {
+            column.name: values[column.name] if column.name in values else _all_null(column, df.index)
+            for column in self.domain.columns
+        }
         return pd.DataFrame(parsed | {name: df[name] for name in PROVENANCE}, copy=False)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from work_data_hub.domain.control_totals import Controls
 from work_data_hub.domain.identity.record import IdentityEffect, RegistryUse
+from work_data_hub.domain.reject_reasons import RejectReason
 from work_data_hub.errors import HookFailed, WorkDataHubError
 
 
@@ -42,6 +43,14 @@ class ReferenceEffect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RowsHeld:
+    """What the warehouse counts inside the load's transaction: the rows that the load put there, and the month's."""
+
+    of_load: int
+    of_month: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HookRun:
     """What followed a load: succeeded, failed, or skipped where the month asks for nothing.
 
@@ -74,6 +83,8 @@ class DomainReport:
     rows_read: int = 0
     rows_rejected: int = 0
     rows_loaded: int = 0
+    rows_in_month: int = 0
+    skips_facts: bool = False
     tables: tuple[TableEffect, ...] = ()
     references: tuple[ReferenceEffect, ...] = ()
     identity: Mapping[str, int] = field(default_factory=dict)
@@ -84,7 +95,9 @@ class DomainReport:
     unknown_names_path: str | None = None
     quality: Mapping[str, Any] = field(default_factory=dict)
     sums: Mapping[str, Decimal] = field(default_factory=dict)
+    replaced_sums: Mapping[str, Decimal] = field(default_factory=dict)
     rejects_path: str | None = None
+    reject_reasons: tuple[RejectReason, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     error: WorkDataHubError | None = None
     reason: str = ""

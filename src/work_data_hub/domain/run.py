@@ -11,6 +11,7 @@ from work_data_hub.domain.findings import Counted
 from work_data_hub.domain.identity.identified import Identified
 from work_data_hub.domain.identity.knowledge import IdentityBook
 from work_data_hub.domain.period import Period
+from work_data_hub.domain.spreading import SERIAL, Mapper
 from work_data_hub.errors import ConfigError
 
 IDENTITY_SOURCE, IDENTITY_CONFIDENCE = "_identity_source", "_identity_confidence"
@@ -23,6 +24,7 @@ class RefineRun:
     `period` is None for a file given directly: then the rows themselves must agree on one month.
     `open_plans` are the contracts there are or were, one row each (company_id, product_line_code,
     plan_code, and the day from which); None where there is no contract table, or no database.
+    `mapper` says where blocks of rows are worked on; the outcome is the same.
     """
 
     run_id: str
@@ -31,6 +33,7 @@ class RefineRun:
     mappings: Mapping[str, Mapping[str, str]]
     book: IdentityBook
     open_plans: pd.DataFrame | None = field(default=None, repr=False, compare=False)
+    mapper: Mapper = field(default=SERIAL, repr=False, compare=False)
 
     def mapping(self, name: str) -> Mapping[str, str]:
         """The value map `name`; raises ConfigError where there is none."""

@@ -22,6 +22,13 @@ class FileSelection(StrEnum):
     FIRST = "first"
 
 
+class OnArrival(StrEnum):
+    """What happens by itself when a workbook arrives: a plan to look at, or the load."""
+
+    PLAN = "plan"
+    EXECUTE = "execute"
+
+
 class Fallback(StrEnum):
     """What happens when the version strategy gives no single folder."""
 
@@ -48,7 +55,8 @@ class Source:
     `base_path` is relative to the data root and may hold {YYYYMM}, {YYYY} and {MM}; patterns are
     globs, `**` for any depth; excluded names count neither as files nor in the choice of a version.
     `totals_tolerance` is how far a total may be from its rows, in the column's unit; `anomaly_share`
-    is the share of last month's figure above which a change is a warning.
+    is the share of last month's figure above which a change is a warning. A month is due on `due_day` of
+    the month after; 0 for a domain of which no month is ever due.
     """
 
     domain: str
@@ -64,6 +72,8 @@ class Source:
     all_domains: bool = True
     totals_tolerance: Decimal = Decimal("0.01")
     anomaly_share: Decimal = Decimal("0.5")
+    on_arrival: OnArrival = OnArrival.PLAN
+    due_day: int = 10
 
     @property
     def sheet_labels(self) -> tuple[str, ...]:

@@ -1,6 +1,8 @@
 """Width and blanks: what every reader of text agrees on."""
 
+import difflib
 import re
+from collections.abc import Iterable
 from unicodedata import normalize
 
 # Width only: the wider NFKC folding would also read 10² as 102 and ① as 1.
@@ -44,3 +46,9 @@ def visible(text: str) -> str:
 def is_blank(text: str | None) -> bool:
     """Say whether the text stands for no value: nothing, white space or a placeholder."""
     return text is None or narrow(text).strip().lower() in PLACEHOLDERS
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """The hint that proposes the one of `known` that looks most like the word; None where none does."""
+    near = difflib.get_close_matches(word, [str(name) for name in known], n=1)
+    return f"did you mean {near[0]!r}?" if near else None

@@ -23,7 +23,11 @@ _PLACEHOLDERS = {
     "ELASTICSEARCH_URL": "http://<host>:9200",
     "ELASTICSEARCH_USER": "<user>",
     "ELASTICSEARCH_PASSWORD": "<password>",
+    "WDH_DASK_SCHEDULER": "tcp://<host>:8786",
     "WDH_FAULT": "<point>:<probability>:<seed>",
+    "WDH_NOTICE_WEBHOOK": "https://<host>/<path>",
+    "WDH_NOTICE_MAIL_TO": "<one@host>,<other@host>",
+    "WDH_NOTICE_MAIL_SERVER": "smtp://<user>:<password>@<host>:587",
     "WDH_EQC_BASE_URL": "https://<registry>",
     "WDH_EQC_TOKEN": "<token>",
 }

@@ -11,7 +11,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from work_data_hub.errors import ConfigError
 from work_data_hub.settings.environment import LEGACY, LEGACY_PARTS, PARTS, URI, URL, LayeredEnvironment
+from work_data_hub.settings.notices import NoticeSettings
 from work_data_hub.settings.pipelines import PipelineSettings
+from work_data_hub.settings.spreading import SpreadSettings
 from work_data_hub.settings.values import (
     AbsolutePath,
     Count,
@@ -28,7 +30,7 @@ DEV_SALT = "default_dev_salt_change_in_prod"
 _THIS_MACHINE = re.compile(r"localhost|::1|127(\.\d{1,3}){3}")
 
 
-class Settings(PipelineSettings):
+class Settings(PipelineSettings, NoticeSettings, SpreadSettings):
     """Everything a site may set; relative paths are relative to the current folder and come out absolute."""
 
     model_config = SettingsConfigDict(
@@ -195,12 +197,18 @@ class Settings(PipelineSettings):
 
     def secret_values(self) -> tuple[str, ...]:
         """Texts that must appear in no log: the salt, the token, and the passwords of URLs in both spellings."""
-        named = (self.database_url, self.dagster_pg_url, self.legacy_url, self.etl_reader_url)
+        named = (
+            self.database_url,
+            self.dagster_pg_url,
+            self.legacy_url,
+            self.etl_reader_url,
+            self.notice_mail_server,
+        )
         urls = [url.get_secret_value() for url in named if url is not None]
         passwords = [password for url in urls for password in passwords_of(url)]
         salt = self.alias_salt.get_secret_value()
         found = {*passwords, *(unquote(password) for password in passwords), *([salt] if salt != DEV_SALT else [])}
-        others = (self.eqc_token, self.api_token, self.elasticsearch_password)
+        others = (self.eqc_token, self.api_token, self.elasticsearch_password, self.notice_webhook)
         found |= {secret.get_secret_value() for secret in others if secret is not None and secret.get_secret_value()}
         return tuple(sorted(found, key=len, reverse=True))
 

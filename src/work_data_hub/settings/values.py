@@ -73,6 +73,45 @@ def database_of(url: SecretStr) -> tuple[str, str]:
     return parts.netloc.rpartition("@")[2].lower(), parts.path
 
 
+def _secret_url(secret: SecretStr) -> SecretStr:
+    """The address as it is; raise ValueError, without it, where it is none."""
+    if _parts_of(secret.get_secret_value()) is None:
+        raise ValueError("is not a URL; write https://<host>/<path>")
+    return secret
+
+
+def _mail_server(secret: SecretStr) -> SecretStr:
+    """The server as it is; raise ValueError, without it, where it is none."""
+    try:
+        parts = urlsplit(secret.get_secret_value())
+        is_server = parts.scheme == "smtp" and parts.hostname and parts.port != 0
+    except ValueError:
+        is_server = False
+    if not is_server:
+        raise ValueError("is not a mail server; write smtp://<user>:<password>@<host>:587")
+    return secret
+
+
+def _mail_addresses(text: str) -> str:
+    """Addresses with a comma and a blank between them; raise ValueError where one is none."""
+    addresses = [address.strip() for address in text.split(",") if address.strip()]
+    if not addresses or not all(re.fullmatch(r"[^@\s,<>]+@[^@\s,<>]+", address) for address in addresses):
+        raise ValueError("is no list of mail addresses; write <one@host>,<other@host>")
+    return ", ".join(addresses)
+
+
+def _scheduler_address(address: str) -> str:
+    """The address as it is; raise ValueError, without it, where it is none."""
+    try:
+        parts = urlsplit(address.strip())
+        is_address = parts.scheme in ("tcp", "tls") and parts.hostname and parts.port
+    except ValueError:
+        is_address = False
+    if not is_address or parts.username is not None or parts.path or _has_more(parts):
+        raise ValueError("is not the address of a scheduler; write tcp://<host>:8786, or tls://<host>:8786")
+    return address.strip()
+
+
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
@@ -82,3 +121,7 @@ HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Attempts = Annotated[int, Field(ge=1, le=20)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Rate = Annotated[float, Field(gt=0, le=1_000)]
+SchedulerAddress = Annotated[str, AfterValidator(_scheduler_address)]
+SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
+MailServer = Annotated[SecretStr, AfterValidator(_mail_server)]
+MailAddresses = Annotated[str, AfterValidator(_mail_addresses)]

@@ -1,0 +1,84 @@
+"""Which workbooks have arrived: what a month's folder held before against what it holds now."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from work_data_hub.domain.period import Period
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A domain's month."""
+
+    domain: str
+    period: Period
+
+    def __str__(self) -> str:
+        return f"{self.domain}:{self.period.yyyymm}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What a look at a month remembers: how its files looked from outside, and what was told of them last.
+
+    A stamp changes with names, sizes and times, `content` only with what the files hold. Both of what was told
+    are blank before anything was.
+    """
+
+    stamp: str
+    told_stamp: str = ""
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What looks remember of all months, those included whose files cannot be seen just now.
+
+    `turn` grows by one with each look that tells something: old content that comes back arrives at another turn,
+    a look that is repeated tells the same at the same one.
+    """
+
+    turn: int
+    sights: Mapping[Place, Sight]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """A look at all months: what is new and rests, in the order of `Place`, and what to remember."""
+
+    arrived: tuple[Place, ...]
+    known: Known
+
+
+def first_look(stamps: Mapping[Place, str], *, turn: int, content: Callable[[Place], str | None]) -> Looked:
+    """Take months as they are: known, not new. `turn` must be larger than any that was ever told."""
+    sights = {at: Sight(stamp=stamp, told_stamp=stamp, content=content(at) or "") for at, stamp in stamps.items()}
+    return Looked(arrived=(), known=Known(turn=turn, sights=sights))
+
+
+def look(before: Known, stamps: Mapping[Place, str], *, content: Callable[[Place], str | None]) -> Looked:
+    """Compare two looks. New is what holds another content than was told, and looks as it did a look ago.
+
+    So a file that is still being copied waits for the next look. `content` reads a month's files, or gives None
+    where they cannot be read now; it is asked only where they look otherwise than when they were told. What was
+    told of a month whose files are gone stays: the same content that comes back is not new.
+    """
+    seen = {at: _seen(before.sights.get(at), stamp, at=at, content=content) for at, stamp in sorted(stamps.items())}
+    new = tuple(at for at, sight in seen.items() if sight.content != _content_told(before, at))
+    known = Known(turn=before.turn + bool(new), sights={**before.sights, **seen})
+    return Looked(arrived=new, known=known)
+
+
+def _content_told(known: Known, at: Place) -> str:
+    return known.sights[at].content if at in known.sights else ""
+
+
+def _seen(known: Sight | None, stamp: str, *, at: Place, content: Callable[[Place], str | None]) -> Sight:
+    known = known or Sight(stamp="")
+    if stamp != known.stamp:
+        return replace(known, stamp=stamp)
+    return known if stamp == known.told_stamp else _told(known, content(at))
+
+
+def _told(sight: Sight, content: str | None) -> Sight:
+    return sight if content is None else replace(sight, told_stamp=sight.stamp, content=content)
