@@ -8,12 +8,12 @@ from work_data_hub.io.postgres import Connection, transaction
 PATIENT_SECONDS = 120.0
 
 
-def until(is_so: Callable[[], object]) -> None:
-    """Wait until it is so; fails where that never comes."""
-    deadline = time.monotonic() + PATIENT_SECONDS
+def until(is_so: Callable[[], object], *, seconds: float = PATIENT_SECONDS, every: float = 0.01) -> None:
+    """Wait until it is so, looking `every` so many seconds; fails where that never comes."""
+    deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.01)
+        time.sleep(every)
 
 
 def until_gone(connection: Connection, application: str) -> None:

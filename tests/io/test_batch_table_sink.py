@@ -188,14 +188,10 @@ def test_a_key_that_another_session_adds_meanwhile_is_updated(warehouse: Connect
     before = ask(warehouse, "select title, updated_at from analytics.film_dim where title = 'equal'")
     rows = films((1, "ours", "1"), (2, "equal", "1"), (3, "gone", "1"), (4, "new", "1"), (5, "x", None), (5, "y", None))
     page = page_of(warehouse, rows, rows_rescanned=2)
-    with closing(connect(warehouse_url)) as other, ThreadPoolExecutor(1) as thread:
+    with closing(connect(warehouse_url)) as other:
         with other.cursor() as cursor:
             cursor.execute("insert into analytics.film_dim (film_id, title) values (%s, 'theirs')", (key(1),))
-        written = thread.submit(write, warehouse, page)
-        while not is_waiting(other) and not written.done():
-            pass
-        other.commit()
-        counts = written.result().counts
+        counts = written_while(other, warehouse, page)
 
     assert counts == Counts(read=5, written=5, inserted=1, updated=3, unchanged=1, rescanned=1)
     assert [title for title, _ in titles(warehouse)] == ["equal", "gone", "new", "ours", "y"]
@@ -208,17 +204,48 @@ def test_a_row_that_another_session_makes_equal_meanwhile_is_not_touched(
 ) -> None:
     write(warehouse, page_of(warehouse, films((1, "old", "1"))))
     page = page_of(warehouse, films((1, "new", "1")))
-    with closing(connect(warehouse_url)) as other, ThreadPoolExecutor(1) as thread:
+    with closing(connect(warehouse_url)) as other:
         with other.cursor() as cursor:
             cursor.execute("update analytics.film_dim set title = 'new' returning (select txid_current())::text")
             ((theirs,),) = cursor.fetchall()
+        written_while(other, warehouse, page)
+
+    assert ask(warehouse, "select title, xmin::text from analytics.film_dim") == [("new", theirs)]
+
+
+@pytest.mark.parametrize("moved", ["", ", drop column title, add column title text not null"], ids=["same", "other"])
+def test_a_target_in_parts_of_whatever_column_order_takes_the_same(
+    warehouse: Connection, warehouse_url: str, moved: str
+) -> None:
+    ask(
+        warehouse,
+        f"""
+        alter table analytics.film_dim rename to film_dim_aside;
+        create table analytics.film_dim (like analytics.film_dim_aside including all) partition by hash (film_id);
+        create table analytics.film_part (like analytics.film_dim_aside including all);
+        alter table analytics.film_part alter column title set not null{moved};
+        alter table analytics.film_dim attach partition analytics.film_part for values with (modulus 1, remainder 0)
+        """,
+    )
+    write(warehouse, page_of(warehouse, films((2, "old", "1"))))
+    page = page_of(warehouse, films((1, "ours", "1"), (2, "new", "1"), (3, "third", "1")))
+    with closing(connect(warehouse_url)) as other:
+        with other.cursor() as cursor:
+            cursor.execute("insert into analytics.film_dim (film_id, title) values (%s, 'theirs')", (key(1),))
+        counts = written_while(other, warehouse, page)
+
+    assert counts == Counts(read=3, written=3, inserted=1, updated=2)
+    assert [title for title, _ in titles(warehouse)] == ["new", "ours", "third"]
+
+
+def written_while(other: Connection, warehouse: Connection, page: Page) -> Counts:
+    """What the write counts that begins while the other session's transaction is open, and waits for its commit."""
+    with ThreadPoolExecutor(1) as thread:
         written = thread.submit(write, warehouse, page)
         while not is_waiting(other) and not written.done():
             pass
         other.commit()
-        written.result()
-
-    assert ask(warehouse, "select title, xmin::text from analytics.film_dim") == [("new", theirs)]
+        return written.result().counts
 
 
 def is_waiting(connection: Connection) -> bool:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from work_data_hub.errors import SchemaDrift, WarehouseError
-from work_data_hub.io.postgres import Connection
+from work_data_hub.io.postgres import Connection, transaction
 from work_data_hub.io.warehouse_loader import WarehouseLoader
 
 pytestmark = pytest.mark.integration
@@ -99,3 +99,36 @@ def test_rows_travel_in_chunks_of_the_batch_size(warehouse_url: str, keys: list[
 
     with WarehouseLoader(warehouse_url, batch_size=1) as loader:
         assert loader.load_dataframe(mixed, "sample_data", "public", keys).rows_inserted == 2
+
+
+def test_a_table_in_parts_of_whatever_column_order_counts_the_same(warehouse_url: str, warehouse: Connection) -> None:
+    with transaction(warehouse), warehouse.cursor() as cursor:
+        cursor.execute(
+            "create table public.whole (id int, half int, name text, primary key (id, half)) partition by list (half)"
+        )
+        cursor.execute("create table public.first (name text, half int not null, id int not null)")
+        cursor.execute("alter table public.whole attach partition public.first for values in (1)")
+        cursor.execute("create table public.second partition of public.whole for values in (2)")
+    rows = pd.DataFrame({"id": [1, 2, 1, 2], "half": [1, 2, 2, 1], "name": ["甲", "乙", "丁", "戊"]})
+
+    with WarehouseLoader(warehouse_url) as loader:
+        loads = [
+            loader.load_dataframe(frame, "whole", "public", ["id", "half"])
+            for frame in (rows[:2], rows, rows.assign(name="丙"), rows.assign(name="丙"))
+        ]
+
+    assert [(load.rows_inserted, load.rows_updated) for load in loads] == [(2, 0), (2, 0), (0, 4), (0, 0)]
+
+
+def test_columns_of_a_key_alone_count_what_is_new(warehouse_url: str, warehouse: Connection) -> None:
+    with transaction(warehouse), warehouse.cursor() as cursor:
+        cursor.execute("create table public.pairs (one int, two int, note text, primary key (one, two))")
+    rows = pd.DataFrame({"one": [1, 1, 2], "two": [1, 2, 1], "note": ["a", "b", "c"]})
+
+    with WarehouseLoader(warehouse_url) as loader:
+        loads = [
+            loader.load_dataframe(frame, "pairs", "public", ["one", "two"])
+            for frame in (rows[["one", "two"]], rows[["one", "two"]], rows)
+        ]
+
+    assert [(load.rows_inserted, load.rows_updated) for load in loads] == [(3, 0), (0, 0), (0, 3)]

@@ -8,8 +8,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from work_data_hub.domain.source import Fallback, FileSelection, SheetChoice, Source, VersionStrategy
-from work_data_hub.errors import ConfigError, did_you_mean
+from work_data_hub.domain.source import Fallback, FileSelection, OnArrival, SheetChoice, Source, VersionStrategy
+from work_data_hub.domain.text import did_you_mean
+from work_data_hub.errors import ConfigError
 from work_data_hub.io.yaml_entries import Entry, read_entry
 
 SOURCES_FILE = "data_sources.yml"
@@ -24,7 +25,11 @@ DEFAULT_KEYS = (
     "all_domains",
     "totals_tolerance",
     "anomaly_share",
+    "on_arrival",
+    "due_day",
 )
+# Every month has it.
+_LAST_DUE_DAY = 28
 DOMAIN_KEYS = ("base_path", "file_patterns", "sheet_names", "version", *DEFAULT_KEYS)
 
 
@@ -115,6 +120,8 @@ def _source(domain: str, block: Entry) -> Source:
         all_domains=block.flag("all_domains", True),
         totals_tolerance=_amount(block, "totals_tolerance", "0.01"),
         anomaly_share=_amount(block, "anomaly_share", "0.5"),
+        on_arrival=block.choice("on_arrival", OnArrival.PLAN),
+        due_day=_due_day(block),
     )
 
 
@@ -175,6 +182,13 @@ def _rows(block: Entry, key: str) -> int:
     value = block.values.get(key, 1000)
     if type(value) is not int or value < 1:
         raise block.wrong(key, "a whole number of rows, at least 1")
+    return value
+
+
+def _due_day(block: Entry) -> int:
+    value = block.values.get("due_day", 10)
+    if type(value) is not int or not 0 <= value <= _LAST_DUE_DAY:
+        raise block.wrong("due_day", f"a day of the month from 1 to {_LAST_DUE_DAY}, or 0 where no month is due")
     return value
 
 

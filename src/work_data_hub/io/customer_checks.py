@@ -2,6 +2,9 @@
 
 from datetime import date
 
+from psycopg2 import sql
+
+from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.domain.customers.shapes import month_number
 from work_data_hub.domain.customers.year_checks import Finding
 from work_data_hub.io.postgres import Cursor
@@ -11,8 +14,20 @@ SNAPSHOT_TABLES = ("customer.fct_customer_product_line_monthly", "customer.fct_c
 
 
 def see_one_moment(cursor: Cursor) -> None:
-    """Let every query of this transaction see the same moment; to be called before the first of them."""
+    """Let every query of this transaction see the same moment; to be called before the first of them.
+
+    The tables of facts are held first: one that is brought into parts later than the moment would look empty.
+    """
     cursor.execute("set transaction isolation level repeatable read")
+    tables = sql.SQL(", ").join(sql.Identifier(*domain.schema_and_table) for domain in DOMAINS.values())
+    cursor.execute(sql.SQL("lock table {} in access share mode").format(tables))
+
+
+def newest_change(cursor: Cursor) -> str | None:
+    """A text that is another one after each load, hook and command that changes the master; None without contracts."""
+    cursor.execute(query("customer_checks", "newest_change"))
+    row = cursor.fetchone()
+    return str(row[0]) if row else None
 
 
 def orphans(cursor: Cursor) -> tuple[Finding, ...]:

@@ -39,7 +39,8 @@ PIPELINE_POINTS = (
     "in_pause",
     "in_finalise",
 )
-POINTS = (*LOAD_POINTS, *IDENTITY_POINTS, *CUSTOMER_POINTS, *PIPELINE_POINTS)
+PARTITION_POINTS = ("inside_partition",)
+POINTS = (*LOAD_POINTS, *IDENTITY_POINTS, *CUSTOMER_POINTS, *PIPELINE_POINTS, *PARTITION_POINTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

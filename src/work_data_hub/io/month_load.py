@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from psycopg2 import sql
 
-from work_data_hub.domain.loads import LoadEffects
+from work_data_hub.domain.loads import LARGEST_SHRINK, LoadEffects, is_shrunken
 from work_data_hub.domain.plans import LoadMode, LoadPlan, ReferencePlan
 from work_data_hub.domain.reference_rules import Mode
-from work_data_hub.domain.report import TableEffect
-from work_data_hub.errors import ShrinkRefused
+from work_data_hub.domain.report import RowsHeld, TableEffect
+from work_data_hub.errors import RowsNotKept, ShrinkRefused
 from work_data_hub.io.copying import column_list, copy_frame, create_stage, table_identifier
 from work_data_hub.io.faults import Faults
 from work_data_hub.io.postgres import Connection, Cursor, read_only
@@ -20,9 +20,9 @@ from work_data_hub.io.reference_rows import (
     write_references,
 )
 from work_data_hub.io.reference_tags import NOTHING_GOES
+from work_data_hub.io.replaced_sums import replaced_sums
 
 STAGE = "wdh_stage"
-LARGEST_SHRINK = 0.30
 
 
 def count_effects(connection: Connection, plan: LoadPlan) -> LoadEffects:
@@ -37,10 +37,11 @@ def count_effects(connection: Connection, plan: LoadPlan) -> LoadEffects:
         connection.commit()
     with read_only(connection), connection.cursor() as cursor:
         facts = _skipped(plan) if plan.skip_facts else _compare(cursor, plan)
+        sums = replaced_sums(cursor, plan, scope=_scope(plan))
         stage_references(cursor, plan, goes=_goes(plan))
         references = count_references(cursor, plan)
         statements = tuple(statement.as_string(cursor) for statement in _statements(plan))
-    return LoadEffects(facts=facts, references=references, sql=statements)
+    return LoadEffects(facts=facts, references=references, sql=statements, replaced_sums=sums)
 
 
 def publish(cursor: Cursor, plan: LoadPlan, *, load_id: int, faults: Faults) -> LoadEffects:
@@ -52,11 +53,37 @@ def publish(cursor: Cursor, plan: LoadPlan, *, load_id: int, faults: Faults) -> 
     create_reference_stages(cursor, plan)
     lock_references(cursor, plan)
     facts = _skipped(plan) if plan.skip_facts else _compare(cursor, plan)
+    sums = replaced_sums(cursor, plan, scope=_scope(plan))
     stage_references(cursor, plan, goes=_goes(plan))
     if not plan.skip_facts:
         _write_facts(cursor, plan, facts, load_id=load_id, faults=faults)
     faults.reach("before_references")
-    return LoadEffects(facts=facts, references=write_references(cursor, plan))
+    return LoadEffects(facts=facts, references=write_references(cursor, plan), replaced_sums=sums)
+
+
+def rows_held(cursor: Cursor, plan: LoadPlan, *, load_id: int) -> RowsHeld:
+    """What the month now holds, counted after `publish`, in its transaction.
+
+    Of an upsert all rows count whose keys were sent, since equal ones keep the load that brought them. Raises
+    RowsNotKept where the rows of the load are not as many as were sent.
+    """
+    sent = 0 if plan.skip_facts else len(plan.gold)
+    month = "select count(*) from {target} as fact where {month} = {first_day}"
+    of_month = _count(cursor, plan, sql.SQL(month))
+    if plan.mode is LoadMode.UPSERT and sent:
+        of_load = _count(cursor, plan, sql.SQL("select count(*) from {target} as fact join {stage} using ({key})"))
+    else:
+        cursor.execute(_fill(sql.SQL(month + " and _load_id = %s"), plan), (load_id,))
+        of_load = int(cursor.fetchall()[0][0])
+    if of_load != sent:
+        raise RowsNotKept(
+            f"{plan.domain.table} holds {of_load:,} of the {sent:,} rows that were sent to it",
+            domain=plan.domain.name,
+            operation="load",
+            rule="every row that is sent is there afterwards, once",
+            hint="look for a trigger or a rule on the table that changes what is written",
+        )
+    return RowsHeld(of_load=of_load, of_month=of_month)
 
 
 def _write_facts(cursor: Cursor, plan: LoadPlan, facts: TableEffect, *, load_id: int, faults: Faults) -> None:
@@ -121,7 +148,7 @@ def _compare_keys(cursor: Cursor, plan: LoadPlan) -> TableEffect:
 
 
 def _refuse_shrink(plan: LoadPlan, *, existing: int, incoming: int) -> None:
-    if plan.allow_shrink or existing - incoming <= existing * LARGEST_SHRINK:
+    if plan.allow_shrink or not is_shrunken(existing=existing, incoming=incoming):
         return
     raise ShrinkRefused(
         f"{plan.domain.table} has {existing} rows to replace for {plan.period:%Y-%m}, the file has {incoming}",
@@ -146,6 +173,8 @@ def _fill(statement: sql.SQL, plan: LoadPlan) -> sql.Composed:
         stage=sql.Identifier(STAGE),
         key=column_list(list(plan.domain.unique_key)),
         differs=_differs(plan, "given"),
+        month=sql.Identifier(plan.domain.load.column),
+        first_day=sql.Literal(plan.period),
     )
 
 

@@ -1,12 +1,14 @@
 """A workbook's sheets as bronze frames: every cell kept, every row with its file, sheet and number."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from work_data_hub.domain.bronze import Bronze, joined
 from work_data_hub.domain.source import SheetChoice
 from work_data_hub.domain.spec import Domain
+from work_data_hub.domain.spreading import SERIAL, Mapper, Serial
 from work_data_hub.domain.text import fold
 from work_data_hub.errors import AmbiguousWorkbook, NoDataRows, SheetMissing, UnreadableWorkbook
 from work_data_hub.io.headings import HeadingRow, known_headings, lay_out
@@ -23,43 +25,88 @@ def read_workbooks(
     domain: Domain,
     sheet: str | None = None,
     accepted: Mapping[str, Collection[str]] | None = None,
+    mapper: Mapper = SERIAL,
 ) -> Bronze:
     """Return the domain's sheets of all found workbooks as one bronze, in order.
 
     `sheet` names one sheet to read instead of the configured ones; a number counts from 0.
     `accepted` gives headings that mean a column beside the declared ones. Of a file's sheets some may
-    have headings only, as long as one has rows.
+    have headings only, as long as one has rows. `mapper` says where each sheet is read; workers find
+    the workbooks under the same path.
     """
     choices = found.source.sheets if sheet is None else (SheetChoice(names=_asked_names(sheet)),)
+    asked = Asked(
+        headings=known_headings(domain, accepted=accepted or {}),
+        required=tuple(column.name for column in domain.read if column.required),
+        numbers=frozenset(column.name for column in domain.read if column.is_number),
+        max_gap_rows=found.source.max_gap_rows,
+    )
+    pieces = [
+        SheetPiece(file=file, sha256=file.sha256, sheet=choice, asked=asked)
+        for file in found.files
+        for choice in choices
+    ]
+    read = mapper(read_piece if isinstance(mapper, Serial) else read_same_piece, pieces, what="read")
     parts: list[Bronze] = []
     empty: list[NoDataRows] = []
-    for file in found.files:
-        of_file = []
-        for choice in choices:
-            try:
-                of_file.append(_read(file, choice, found=found, domain=domain, accepted=accepted or {}))
-            except NoDataRows as error:
-                if not error.has_headings:
-                    raise
-                empty.append(error)
-        if not of_file:
+    for _ in found.files:
+        of_file = list(islice(read, len(choices)))
+        empty += [sheet for sheet in of_file if isinstance(sheet, NoDataRows)]
+        with_rows = [sheet for sheet in of_file if isinstance(sheet, Bronze)]
+        if not with_rows:
             raise empty[-1]
-        parts += of_file
+        parts += with_rows
     return replace(joined(parts), empty_sheets=tuple(error.place for error in empty))
 
 
-def _read(
-    file: FoundFile, choice: SheetChoice, *, found: Found, domain: Domain, accepted: Mapping[str, Collection[str]]
-) -> Bronze:
-    return read_sheet(
-        file.path,
-        sheet=choice,
-        headings=known_headings(domain, accepted=accepted),
-        required=[column.name for column in domain.read if column.required],
-        numbers={column.name for column in domain.read if column.is_number},
-        file_label=file.label,
-        max_gap_rows=found.source.max_gap_rows,
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is looked for in every sheet of a run."""
+
+    headings: Mapping[str, str]
+    required: tuple[str, ...]
+    numbers: frozenset[str]
+    max_gap_rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SheetPiece:
+    """One sheet of one workbook to read, and the workbook's content; all that a worker needs to know."""
+
+    file: FoundFile
+    sha256: str
+    sheet: SheetChoice
+    asked: Asked
+
+
+def read_piece(piece: SheetPiece) -> Bronze | NoDataRows:
+    """The sheet's rows; the error itself where it has headings only, since another sheet may have rows."""
+    file, asked = piece.file, piece.asked
+    try:
+        return read_sheet(
+            file.path,
+            sheet=piece.sheet,
+            headings=asked.headings,
+            required=asked.required,
+            numbers=asked.numbers,
+            file_label=file.label,
+            max_gap_rows=asked.max_gap_rows,
+        )
+    except NoDataRows as error:
+        if not error.has_headings:
+            raise
+        return error
+
+
+def read_same_piece(piece: SheetPiece) -> Bronze | NoDataRows:
+    """The same on another machine; raises UnreadableWorkbook where another file stands under that path there."""
+    if replace(piece.file).sha256 != piece.sha256:
+        raise UnreadableWorkbook(
+            "a worker sees another file under this path",
+            file=piece.file.label,
+            hint="give every worker the folder of WDH_DATA_ROOT under the same path",
+        )
+    return read_piece(piece)
 
 
 def read_sheet(

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pandas as pd
 from psycopg2 import sql
 
-from work_data_hub.domain.reference_sync import LARGEST_SHRINK, TRACKING, SyncEffect, SyncJob, SyncMode
+from work_data_hub.domain.loads import LARGEST_SHRINK, is_shrunken
+from work_data_hub.domain.reference_sync import TRACKING, SyncEffect, SyncJob, SyncMode
 from work_data_hub.domain.sync_rows import TargetColumn, TargetTable
 from work_data_hub.errors import ShrinkRefused
 from work_data_hub.io.copying import column_list, copy_frame, create_stage, table_identifier
@@ -104,7 +105,7 @@ def count_sync(cursor: Cursor, job: SyncJob, rows: pd.DataFrame, *, allow_shrink
     if job.mode is not SyncMode.REPLACE:
         return effect
     deleted, own = _row(cursor, job, _COUNT_OWN)
-    if deleted > own * LARGEST_SHRINK and not allow_shrink:
+    if is_shrunken(existing=own, incoming=own - deleted) and not allow_shrink:
         raise _shrink(job, deleted=deleted, own=own)
     return replace(effect, deleted=deleted)
 

@@ -13,7 +13,8 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.types import Receive, Scope, Send
 
 from work_data_hub.domain.sample.company_register import folded
-from work_data_hub.errors import UsageError, did_you_mean
+from work_data_hub.domain.text import did_you_mean
+from work_data_hub.errors import UsageError
 
 
 class FaultKind(StrEnum):

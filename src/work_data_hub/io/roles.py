@@ -10,7 +10,8 @@ from work_data_hub.io.queries import query
 
 MIGRATOR, APPLICATION = "wdh_migrator", "wdh_app"
 BATCH_API, BATCH_READER, BATCH_WRITER = "etl_api", "etl_reader", "etl_writer"
-ROLES = (MIGRATOR, APPLICATION, BATCH_API, BATCH_READER, BATCH_WRITER)
+REPORTS = "bi_reader"
+ROLES = (MIGRATOR, APPLICATION, BATCH_API, BATCH_READER, BATCH_WRITER, REPORTS)
 
 _BATCH = ("etl", "content", "ugc", "analytics")
 _OURS = ("business", "customer", "enterprise", "ledger", "mapping", "system", "bi", "sandbox", *_BATCH)
@@ -27,6 +28,7 @@ _GRANTS: dict[str, dict[str, tuple[str, ...]]] = {
     BATCH_API: {_CHANGE: ("etl",)},
     BATCH_READER: {"select": _SOURCES},
     BATCH_WRITER: {_CHANGE: ("etl", "analytics", "sandbox"), "select": ("ledger",)},
+    REPORTS: {"select": ("bi",)},
 }
 _HEAD = "wdh_alembic_version"
 _PUBLIC_TABLES = ("pipeline_executions", "data_quality_metrics", "sample_data", _HEAD)
@@ -124,9 +126,10 @@ def _give_to_migrator(connection: Connection) -> None:
         _run(connection, sql.SQL("alter schema {} owner to {}"), sql.Identifier(schema), migrator)
     with connection.cursor() as cursor:
         cursor.execute(
-            "select schemaname, tablename from pg_tables where schemaname = any(%s)"
-            " or (schemaname = 'public' and tablename = any(%s))",
-            (list(_OURS), list(_PUBLIC_TABLES)),
+            "select schemaname, tablename from pg_tables where schemaname = any(%(ours)s)"
+            " or (schemaname = 'public' and tablename = any(%(public)s))"
+            " union all select schemaname, viewname from pg_views where schemaname = any(%(ours)s)",
+            {"ours": list(_OURS), "public": list(_PUBLIC_TABLES)},
         )
         tables = cursor.fetchall()
     for schema, table in tables:

@@ -83,7 +83,8 @@ class WarehouseLoader:
         """Write the frame's rows in one transaction; with `upsert_keys`, rows that differ are updated.
 
         Columns the table does not have are left out (`project_columns`). Rows equal to what is there
-        are neither inserted nor updated.
+        are neither inserted nor updated. What the table lacked when the statement began counts as inserted, also
+        where another session added it meanwhile.
         """
         started = time.perf_counter()
         log.info("database.load.started", table=table, schema=schema, rows=len(df))
@@ -169,12 +170,16 @@ def _upsert(cursor: Cursor, rows: pd.DataFrame, table: str, schema: str, keys: l
         sql.SQL(", ").join(sql.SQL("held.{}").format(sql.Identifier(name)) for name in values),
         sql.SQL(", ").join(sql.SQL("excluded.{}").format(sql.Identifier(name)) for name in values),
     )
+    # Not by xmax: of a table in parts the server may not tell a system column.
+    same = sql.SQL(" and ").join(sql.SQL("known.{0} = written.{0}").format(sql.Identifier(name)) for name in keys)
+    returned = sql.SQL(", ").join(sql.SQL("held.{}").format(sql.Identifier(name)) for name in keys)
     cursor.execute(
         sql.SQL(
             "with written as (insert into {target} as held ({names}) select {names} from {stage}"
-            " on conflict ({keys}) do update set {pairs} where {differs} returning (xmax = 0) as is_new)"
-            " select count(*) filter (where is_new), count(*) filter (where not is_new) from written"
-        ).format(**parts, pairs=pairs, differs=differs)
+            " on conflict ({keys}) do update set {pairs} where {differs} returning {returned})"
+            " select count(*) filter (where not was_there), count(*) filter (where was_there)"
+            " from (select exists (select from {target} as known where {same}) as was_there from written) as counted"
+        ).format(**parts, pairs=pairs, differs=differs, same=same, returned=returned)
     )
     row = cursor.fetchone()
     return (int(row[0]), int(row[1])) if row else (0, 0)

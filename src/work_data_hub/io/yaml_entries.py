@@ -6,7 +6,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from work_data_hub.errors import ConfigError, did_you_mean
+from work_data_hub.domain.text import did_you_mean
+from work_data_hub.errors import ConfigError
 from work_data_hub.io.yaml_files import read_yaml
 
 Choice = TypeVar("Choice", bound=StrEnum)

@@ -67,10 +67,15 @@ touched as materialized (
 )
 
 -- touched_among_others: Takes keys over that other sessions add. Costs more, and locks, which is to say writes, equal rows too.
-touched as (
+written as (
   insert into {target} as target ({names})
   select {names} from latest
   on conflict ({key}) do update set {excluded} updated_at = now(), deleted_at = null
   where row({old} target.deleted_at) is distinct from row({new} null::timestamptz)
-  returning target.{key}, target.xmax = 0 as is_new
+  returning target.{key}
+), touched as (
+  -- New is what the target lacked when the statement began; xmax would say it too, but of a table in parts it fails.
+  select written.{key}, known.{key} is null as is_new
+  from written
+  left join {target} as known on known.{key} = written.{key}
 )

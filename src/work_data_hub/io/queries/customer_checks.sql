@@ -46,3 +46,16 @@ select 'customer.fct_customer_plan_monthly', snapshot_month, (sum(aum_balance) *
 from customer.fct_customer_plan_monthly
 where snapshot_month between %(first)s and %(last)s
 group by snapshot_month
+
+-- newest_change: the newest load, hook and command that contracts may follow from; nothing without contracts
+select concat_ws(
+  ':',
+  coalesce((select max(load_id) from ledger.loads), 0),
+  coalesce((select max(hook_run_id) from ledger.hook_runs), 0),
+  (
+    select max(completed_at) at time zone 'UTC'
+    from public.pipeline_executions
+    where starts_with(pipeline_name, 'customer-mdm') and status = 'success'
+  )
+)
+where exists (select from customer.contract_periods)

@@ -58,3 +58,10 @@ set status = %(status)s,
     error_message = %(error_message)s,
     input_file_path = coalesce(%(input_file)s, input_file_path)
 where execution_id = %(execution_id)s
+
+-- loaded_months: each domain's months that a load brought facts into
+select distinct domain, period
+from ledger.loads
+where rows_inserted + rows_updated + rows_unchanged > 0
+  -- A change of companies is of all months.
+  and period is not null
