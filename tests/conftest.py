@@ -3,14 +3,16 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import psycopg
+import psycopg2
 import pytest
+from psycopg2 import sql
 from psycopg2.extensions import parse_dsn
 from pytest_postgresql import factories
 
@@ -134,6 +136,40 @@ def hub(warehouse_url: str, tmp_path: Path) -> Hub:
     home = tmp_path / "home"
     home.mkdir()
     return Hub(home=home, data=tmp_path / "data", url=warehouse_url)
+
+
+@pytest.fixture
+def hub_of(migrated_template: Any, tmp_path: Path) -> Iterator[Callable[[str, Path], Hub]]:
+    """Makes named hubs on a data root, each with a migrated warehouse of its own."""
+    place = migrated_template
+    server = f"postgresql://{place.user}:{place.password}@{place.host}:{place.port}"
+    made: list[str] = []
+
+    def make(name: str, data: Path) -> Hub:
+        made.append(f"{TEST_NAME}_{name}")
+        _act(server, "create database {} template {}", made[-1], place.template_dbname)
+        (tmp_path / name).mkdir()
+        return Hub(home=tmp_path / name, data=data, url=f"{server}/{made[-1]}")
+
+    yield make
+    for name in made:
+        _act(server, "drop database {} with (force)", name)
+
+
+def _act(server: str, statement: str, *names: str) -> None:
+    with closing(psycopg2.connect(f"{server}/postgres")) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+@pytest.fixture
+def in_hub(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    """The hub's environment as this process's own."""
+    for name in ("DATABASE_URL", "WDH_HOME", "WDH_DATA_ROOT", "WDH_CONFIG_DIR"):
+        monkeypatch.setenv(name, hub.environment()[name])
+    get_settings.cache_clear()
+    return hub
 
 
 elasticsearch_url = elasticsearch_servers.elasticsearch_url

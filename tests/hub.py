@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -128,6 +128,12 @@ class Hub:
                 return cursor.fetchall()
         finally:
             connection.close()
+
+    def act(self, *statements: str) -> None:
+        """Do things to the warehouse, in one transaction."""
+        with closing(psycopg2.connect(self.url)) as connection, connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
 
     def counts(self) -> dict[str, int]:
         """Rows of every table of every schema of ours."""

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,39 @@ def test_a_dagster_page_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     page.write_text("# mine\n", encoding="utf-8")
 
     assert dagster_home(settings).joinpath("dagster.yaml").read_text(encoding="utf-8") == "# mine\n"
+
+
+OPEN = """
+import sys, time
+from pathlib import Path
+from work_data_hub.orchestration.dagster_instance import dagster_instance
+from work_data_hub.settings import get_settings
+home = Path(sys.argv[1])
+settings = get_settings().model_copy(update={"home": home, "dagster_home": None})
+print("here", flush=True)
+sys.stdin.readline()
+with dagster_instance(settings) as instance:
+    print(instance.get_runs_count())
+"""
+
+
+@pytest.mark.integration
+def test_processes_that_open_a_new_home_at_once_all_get_it(tmp_path: Path) -> None:
+    opening = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPEN, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(4)
+    ]
+    for process in opening:
+        assert process.stdout
+        assert process.stdout.readline() == "here\n"
+    for process in opening:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+
+    assert [process.communicate()[0] for process in opening] == ["0\n"] * 4
 
 
 @pytest.mark.integration

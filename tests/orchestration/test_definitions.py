@@ -15,7 +15,8 @@ from work_data_hub.domain.plans import LoadMode
 from work_data_hub.io.postgres import Connection
 from work_data_hub.io.sample_drop import write_sample_drop
 from work_data_hub.orchestration.definitions import defs
-from work_data_hub.orchestration.file_jobs import FileRunConfig, column_schema
+from work_data_hub.orchestration.file_assets import column_schema
+from work_data_hub.orchestration.file_jobs import FileRunConfig
 from work_data_hub.orchestration.requests import FileRequest, Tolerance
 from work_data_hub.orchestration.sample_job import sample_loader
 from work_data_hub.settings import get_settings
@@ -64,15 +65,6 @@ def test_dagster_sees_the_declared_columns() -> None:
 
     assert [column.name for column in columns[:2]] == ["月度", "业务类型"]
     assert (columns[0].type, columns[0].constraints.nullable) == ("date", False)
-
-
-@pytest.fixture
-def in_hub(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Hub:
-    """The hub's environment as this process's own."""
-    for name in ("DATABASE_URL", "WDH_HOME", "WDH_DATA_ROOT", "WDH_CONFIG_DIR"):
-        monkeypatch.setenv(name, hub.environment()[name])
-    get_settings.cache_clear()
-    return hub
 
 
 @pytest.mark.integration

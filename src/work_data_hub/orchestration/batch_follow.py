@@ -8,7 +8,8 @@ from uuid import UUID
 
 from work_data_hub.domain.batch.run import Counts
 from work_data_hub.domain.batch.status import AT_REST, RunStatus, Status
-from work_data_hub.errors import BatchError, UsageError, WarehouseError, did_you_mean
+from work_data_hub.domain.text import did_you_mean
+from work_data_hub.errors import BatchError, UsageError, WarehouseError
 from work_data_hub.io.batch_history import RunRow, runs_of, snapshot_of_metrics
 from work_data_hub.io.batch_pipelines import PipelineRow, find_by_name, find_pipeline, list_pipelines
 from work_data_hub.io.batch_requests import request_run

@@ -33,6 +33,7 @@ from work_data_hub.io.contract_store import (
     read_versions,
     write_periods,
 )
+from work_data_hub.io.customer_checks import see_one_moment
 from work_data_hub.io.customer_facts import fact_months, read_monthly_facts, uncounted_rows
 from work_data_hub.io.customer_master import add_missing_customers, count_missing_customers, refresh_master
 from work_data_hub.io.faults import Faults
@@ -154,7 +155,7 @@ class _Sync:
     def planned(self, connection: Connection, period: Period | None) -> CustomerReport:
         """What a run would do, all of it seen at one moment."""
         with read_only(connection), connection.cursor() as cursor:
-            cursor.execute("set transaction isolation level repeatable read")
+            see_one_moment(cursor)
             return self._report(cursor, period, write=False)
 
     def written(self, connection: Connection, period: Period | None, execution_id: UUID) -> CustomerReport:

@@ -11,7 +11,8 @@ from work_data_hub.domain.customers.report import CustomerReport
 from work_data_hub.domain.customers.shapes import OPEN_END, month_number
 from work_data_hub.domain.identity.names import normalise_name
 from work_data_hub.domain.period import Period
-from work_data_hub.errors import UsageError, did_you_mean
+from work_data_hub.domain.text import did_you_mean
+from work_data_hub.errors import UsageError
 from work_data_hub.io.contract_store import read_versions
 from work_data_hub.io.customer_facts import fact_loads
 from work_data_hub.io.customer_history import (

@@ -13,11 +13,15 @@ from dagster_shared.check import CheckError
 from sqlalchemy.exc import SQLAlchemyError
 
 from work_data_hub.errors import ConfigError, WarehouseError
+from work_data_hub.io.file_lock import file_lock
 from work_data_hub.io.postgres import connect
 from work_data_hub.io.whole_files import replace_file
 from work_data_hub.settings import Settings
 
+DEFINITIONS = "work_data_hub.orchestration.definitions"
 HOME_VARIABLE, STORAGE_VARIABLE = "DAGSTER_HOME", "WDH_DAGSTER_STORAGE_URL"
+WAREHOUSE_POOL, REGISTRY_POOL = "warehouse", "registry"
+MARK = "# Written by WorkDataHub; remove this line to keep your own changes.\n"
 
 
 def dagster_home(settings: Settings) -> Path:
@@ -29,7 +33,7 @@ def dagster_home(settings: Settings) -> Path:
     home = (settings.dagster_home or settings.home / "dagster").resolve()
     try:
         home.mkdir(parents=True, exist_ok=True)
-        _write_page(home / _PAGE, _MARK + yaml.safe_dump(_instance_settings(settings), sort_keys=False))
+        write_page(home / _PAGE, instance_page(in_postgres=settings.dagster_pg_url is not None))
     except OSError as error:
         raise ConfigError(
             f"Dagster's folder cannot be used: {error.strerror}",
@@ -38,6 +42,19 @@ def dagster_home(settings: Settings) -> Path:
             hint=f"set {HOME_VARIABLE} to a folder that may be written",
         ) from error
     return home
+
+
+def instance_page(*, in_postgres: bool) -> str:
+    """The text of `dagster.yaml`: history in the database of WDH_DAGSTER_PG_URL, else in Dagster's own folder."""
+    return MARK + yaml.safe_dump(_instance_settings(in_postgres=in_postgres), sort_keys=False)
+
+
+def write_page(page: Path, text: str) -> None:
+    """Write a page of ours, which begins with MARK, unless it is there already or somebody made it his own."""
+    written = page.read_bytes() if page.exists() else MARK.encode()
+    if written.startswith(MARK.encode()) and written != text.encode():
+        with replace_file(page) as part:
+            part.write_bytes(text.encode())
 
 
 def dagster_environment(settings: Settings) -> dict[str, str]:
@@ -76,21 +93,48 @@ _OF_THE_COMMAND_LINE = {
         "class": "NoOpComputeLogManager",
     }
 }
-_MARK = "# Written by WorkDataHub; remove this line to keep your own changes.\n"
+
+# One run at a time for a domain's month: the warehouse's own lock refuses a second one anyway, a queue makes it wait.
+_CONCURRENCY = {
+    "runs": {
+        "max_concurrent_runs": 4,
+        "tag_concurrency_limits": [
+            {"key": "wdh/target", "value": {"applyLimitPerUniqueValue": True}, "limit": 1},
+            {"key": "dagster/backfill", "limit": 2},
+        ],
+    },
+    # What writes facts goes one after the other, in the order asked for: companies and reference rows that one load
+    # learns are what the next one builds on, so that months side by side would give other tables.
+    "pools": {"granularity": "run", "default_limit": 1},
+}
+_MONITORING = {
+    "enabled": True,
+    "start_timeout_seconds": 180,
+    "cancel_timeout_seconds": 180,
+    "max_runtime_seconds": 14_400,
+    # Otherwise a cancelled run keeps its place in a pool for ever.
+    "free_slots_after_run_end_seconds": 60,
+    "poll_interval_seconds": 30,
+}
+_RETENTION = {
+    "schedule": {"purge_after_days": 90},
+    "sensor": {"purge_after_days": {"skipped": 7, "failure": 30, "success": 90}},
+}
 
 
-def _instance_settings(settings: Settings) -> dict[str, object]:
-    page: dict[str, object] = {"telemetry": {"enabled": False}, "nux": {"enabled": False}}
-    if settings.dagster_pg_url is not None:
+def _instance_settings(*, in_postgres: bool) -> dict[str, object]:
+    page: dict[str, object] = {
+        "telemetry": {"enabled": False},
+        "nux": {"enabled": False},
+        "concurrency": _CONCURRENCY,
+        "run_monitoring": _MONITORING,
+        # A worker that crashes is tried once more; what a run itself refuses is not.
+        "run_retries": {"enabled": True, "max_retries": 1, "retry_on_asset_or_op_failure": False},
+        "retention": _RETENTION,
+    }
+    if in_postgres:
         page["storage"] = {"postgres": {"postgres_url": {"env": STORAGE_VARIABLE}}}
     return page
-
-
-def _write_page(page: Path, text: str) -> None:
-    written = page.read_bytes() if page.exists() else _MARK.encode()
-    if written.startswith(_MARK.encode()) and written != text.encode():
-        with replace_file(page) as part:
-            part.write_bytes(text.encode())
 
 
 def _require_reachable(url: str) -> None:
@@ -108,7 +152,9 @@ def _require_reachable(url: str) -> None:
 
 def _open(home: Path) -> DagsterInstance:
     try:
-        return DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=_OF_THE_COMMAND_LINE))
+        # Of processes that make its tables at once, all but the first would fail.
+        with file_lock(home / "opening.lock"):
+            return DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=_OF_THE_COMMAND_LINE))
     except _refusals() as error:
         # Dagster's error stays out of the chain: its text quotes values of the page, and one may be a password.
         raise ConfigError(

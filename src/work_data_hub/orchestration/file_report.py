@@ -7,6 +7,7 @@ from work_data_hub.domain.control_totals import Controls
 from work_data_hub.domain.identity.record import IdentityEffect
 from work_data_hub.domain.loads import LastLoad, LoadEffects
 from work_data_hub.domain.period import Period
+from work_data_hub.domain.reject_reasons import reject_reasons
 from work_data_hub.domain.report import DomainReport, FileRead
 from work_data_hub.domain.run import Outcome
 from work_data_hub.errors import WorkDataHubError
@@ -56,13 +57,15 @@ def domain_report(
         reason=found.reason if found else "",
         not_checked=() if request.execute else _not_checked(outcome, has_database=has_database),
         sql=effects.sql if effects else (),
+        replaced_sums=effects.replaced_sums if effects else {},
+        skips_facts=request.skip_facts,
+        rows_loaded=effects.held.of_load if effects and effects.held else 0,
+        rows_in_month=effects.held.of_month if effects and effects.held else 0,
         controls=replace(controls, compared=effects.controls) if effects and effects.controls else controls,
         identity_effect=effects.identity if effects and effects.identity else IdentityEffect(),
         warnings=(*heading_remarks, *(effects.review.warnings if effects and effects.review else ())),
     )
-    return (
-        report if outcome is None else _with_outcome(report, outcome, loaded=bool(load_id) and not request.skip_facts)
-    )
+    return report if outcome is None else _with_outcome(report, outcome)
 
 
 def quality_metrics(outcome: Outcome) -> dict[str, float]:
@@ -73,14 +76,14 @@ def quality_metrics(outcome: Outcome) -> dict[str, float]:
     return rows | counts | identity | {"unresolved names": float(len(outcome.unresolved_names))}
 
 
-def _with_outcome(report: DomainReport, outcome: Outcome, *, loaded: bool) -> DomainReport:
+def _with_outcome(report: DomainReport, outcome: Outcome) -> DomainReport:
     return replace(
         report,
-        rows_loaded=len(outcome.gold) if loaded else 0,
         identity=outcome.identity,
         unresolved=len(outcome.unresolved_names),
         quality={count.name: {"rows": count.rows, "values": dict(count.values)} for count in outcome.counts},
         sums=outcome.sums,
+        reject_reasons=reject_reasons(outcome.rejects),
         warnings=(*_warnings(outcome), *outcome.remarks, *report.warnings),
     )
 

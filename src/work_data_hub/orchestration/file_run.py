@@ -35,6 +35,7 @@ from work_data_hub.orchestration.kept_rejects import judge_rejects
 from work_data_hub.orchestration.quarantine import Quarantine
 from work_data_hub.orchestration.reference_plans import reference_plans, references_of
 from work_data_hub.orchestration.requests import FileRequest, Workplace, refuse_mode
+from work_data_hub.orchestration.spreading import Spread
 from work_data_hub.orchestration.warehouse_side import warehouse_side
 
 log = get_logger(__name__)
@@ -58,6 +59,7 @@ class FileRun:
         self.quarantine = Quarantine(request)
         self.identity = IdentityDesk(request, place)
         self.hooks = HookDesk(request, place)
+        self.spread = Spread(place.cluster, run_id=request.run_id)
         self.unknown_names_path: str | None = None
         self.outcome: Outcome | None = None
         self.unchanged: LastLoad | None = None
@@ -88,7 +90,7 @@ class FileRun:
             if self.request.period is None:
                 self._know_corrections(repeats=None)
             sheets, self.heading_remarks = read_with_headings(
-                self._found, domain=self.domain, request=self.request, place=self.place
+                self._found, domain=self.domain, request=self.request, place=self.place, mapper=self.spread.mapper
             )
             self.bronze, totals = set_totals_aside(self.domain, self.quarantine.corrected(sheets))
             self.controls = Controls(set_aside=totals)
@@ -150,10 +152,11 @@ class FileRun:
         return self._same_among(self._planned_loads(self.request.period)) is not None
 
     def close(self) -> None:
-        """Give the warehouse back."""
+        """Give the warehouse and the cluster back."""
         if self._session is not None:
             self._session.close()
             self._session = None
+        self.spread.close()
 
     def report(self, error: WorkDataHubError | None = None) -> DomainReport:
         """The run so far, in the words of the JSON report."""
@@ -256,6 +259,7 @@ class FileRun:
             mappings=mappings,
             book=self.identity.book(mappings),
             open_plans=self._open_plans,
+            mapper=self.spread.mapper,
         )
 
     def _ledger_entry(self, outcome: Outcome) -> LedgerEntry:

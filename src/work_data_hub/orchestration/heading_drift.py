@@ -4,7 +4,6 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from pathlib import Path
 
 from work_data_hub.domain.bronze import SOURCE_FILE, SOURCE_SHEET, Bronze
@@ -13,6 +12,7 @@ from work_data_hub.domain.heading_signals import SheetColumn
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.source import FileSelection, SheetChoice
 from work_data_hub.domain.spec import Column, Domain
+from work_data_hub.domain.spreading import SERIAL, Mapper
 from work_data_hub.domain.text import fold
 from work_data_hub.errors import HeadingsMissing, WorkDataHubError
 from work_data_hub.io.accepted_headings import accepted_headings, heading_words, ignored_headings
@@ -30,18 +30,19 @@ log = get_logger(__name__)
 
 
 def read_with_headings(
-    found: Found, *, domain: Domain, request: FileRequest, place: Workplace
+    found: Found, *, domain: Domain, request: FileRequest, place: Workplace, mapper: Mapper = SERIAL
 ) -> tuple[Bronze, tuple[str, ...]]:
     """Return the found workbooks as bronze, and what is to be said about their headings.
 
     Headings that are missing raise HeadingsMissing with proposals and the commands that settle them:
     required ones always, optional ones where an unknown heading may be theirs. Other differences
     are warnings, and so are columns with values below a blank heading. Headings that are ignored
-    are no longer unknown in the bronze. With every heading in its place, nothing is compared.
+    are no longer unknown in the bronze. With every heading in its place, nothing is compared. `mapper`
+    says where each sheet is read.
     """
     accepted, watch = accepted_headings(place.config_dir, domain), _Watch(found, domain, request, place)
     try:
-        bronze = read_workbooks(found, domain=domain, sheet=request.sheet, accepted=accepted)
+        bronze = read_workbooks(found, domain=domain, sheet=request.sheet, accepted=accepted, mapper=mapper)
     except HeadingsMissing as error:
         raise watch.explained(error) from error
     ignored = {fold(heading) for heading in ignored_headings(place.config_dir, domain)}
@@ -146,7 +147,7 @@ class _Watch:
         last = find_workbooks(
             self.found.source,
             data_root=self.place.data_root,
-            period=Period.of(period.first_day - timedelta(days=1)),
+            period=period.previous,
             selection=FileSelection.NEWEST,
         )
         return last.files[0].path

@@ -18,7 +18,8 @@ from work_data_hub.domain.identity.names import explain_name, normalise_name
 from work_data_hub.domain.identity.written_ids import real_ids
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.spec import Domain
-from work_data_hub.errors import UsageError, WarehouseError, did_you_mean
+from work_data_hub.domain.text import did_you_mean
+from work_data_hub.errors import UsageError, WarehouseError
 from work_data_hub.io.config_files import load_mapping
 from work_data_hub.io.identity_config import Override, load_identity_overrides, load_identity_rules
 from work_data_hub.io.identity_decisions import read_decisions

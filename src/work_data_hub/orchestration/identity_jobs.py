@@ -1,8 +1,18 @@
 """Dagster's jobs of the company identity; the work is `identity_queue`'s."""
 
-from dagster import Config, MetadataValue, OpExecutionContext, in_process_executor, job, mem_io_manager, op
+from dagster import (
+    AssetObservation,
+    Config,
+    MetadataValue,
+    OpExecutionContext,
+    in_process_executor,
+    job,
+    mem_io_manager,
+    op,
+)
 from pydantic import Field
 
+from work_data_hub.orchestration.dagster_instance import REGISTRY_POOL
 from work_data_hub.orchestration.identity_queue import (
     Drained,
     drain_queue,
@@ -10,6 +20,7 @@ from work_data_hub.orchestration.identity_queue import (
     open_registry,
 )
 from work_data_hub.orchestration.places import workplace
+from work_data_hub.orchestration.platform_assets import COMPANIES
 from work_data_hub.orchestration.queue_worker import DrainRequest
 from work_data_hub.settings import get_settings
 
@@ -32,7 +43,7 @@ class DrainConfig(Config):
         )
 
 
-@op(name="drain_identity_queue", description="Ask the company registry for the names that wait.")
+@op(name="drain_identity_queue", pool=REGISTRY_POOL, description="Ask the company registry for the names that wait.")
 def drain_identity_queue(context: OpExecutionContext, config: DrainConfig) -> None:
     """Drain the queue of the settings' warehouse; what the registry refused fails the run, what was stored stays."""
     settings = get_settings()
@@ -53,6 +64,9 @@ def identity_queue_job() -> None:
 def _tell(context: OpExecutionContext, done: Drained) -> None:
     if done.depth.is_too_deep:
         context.log.warning(f"{done.depth.pending} names wait for the registry")
+    if done.has_found:
+        # Names wait for no month, so that none turns green by it.
+        context.log_event(AssetObservation(COMPANIES, metadata=done.counts))
     context.add_output_metadata(
         {**done.counts, "left": done.depth.pending, "depth": MetadataValue.json(done.depth.as_json())}
     )

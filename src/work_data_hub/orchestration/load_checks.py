@@ -1,4 +1,4 @@
-"""What a load is held to inside its transaction: its stated totals, and the month before."""
+"""What a load is held to inside its transaction: its rows, its stated totals, and the month before."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -9,20 +9,21 @@ from work_data_hub.domain.loads import LoadEffects
 from work_data_hub.domain.plans import LoadMode, LoadPlan
 from work_data_hub.io.control_totals import loaded_sums
 from work_data_hub.io.month_history import figures_of_month_before
+from work_data_hub.io.month_load import rows_held
 from work_data_hub.io.postgres import Cursor
 
 
 def verified(cursor: Cursor, plan: LoadPlan, effects: LoadEffects, *, load_id: int) -> LoadEffects:
-    """The effects with what the warehouse now holds of each stated total, and the month beside the one before.
+    """The effects with what the warehouse now holds of rows and each stated total, and the month beside the one before.
 
     An upsert leaves equal rows to the load they came with, so that there is no sum of its own to compare.
-    Raises TotalsDiffer where the warehouse holds another sum than was cleaned.
+    Raises RowsNotKept and TotalsDiffer where the warehouse holds other rows or another sum than were cleaned.
     """
-    controls = plan.controls
+    held, controls = rows_held(cursor, plan, load_id=load_id), plan.controls
     if not plan.skip_facts and plan.mode is not LoadMode.UPSERT:
         sums = loaded_sums(cursor, plan.domain, month=plan.period, load_id=load_id, controls=controls)
         controls = loaded(controls, sums, domain=plan.domain.name)
-    return replace(effects, controls=controls, review=month_review(cursor, plan))
+    return replace(effects, controls=controls, review=month_review(cursor, plan), held=held)
 
 
 def month_review(cursor: Cursor, plan: LoadPlan) -> MonthReview | None:

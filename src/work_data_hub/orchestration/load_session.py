@@ -160,9 +160,10 @@ class LoadSession:
                 told = write_identity(cursor, identity, table=plan.domain.table, load_id=load_id, now=now)
                 effects = replace(effects, identity=told)
             record_quality(cursor, self.execution_id, domain=entry.domain, metrics={**metrics, **figures(effects)})
-            rows = (entry.rows_read, len(plan.gold), entry.rows_rejected)
+            loaded = effects.held.of_load if effects.held else 0
+            rows = (entry.rows_read, loaded, entry.rows_rejected)
             finish_execution(cursor, self.execution_id, rows=rows)
-        log.info("database.load.completed", load_id=load_id, rows=len(plan.gold), **table)
+        log.info("database.load.completed", load_id=load_id, rows=loaded, **table)
         return load_id, effects
 
     def unchanged(self, last: LastLoad) -> None:

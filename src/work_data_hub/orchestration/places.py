@@ -10,6 +10,7 @@ from work_data_hub.io.faults import Faults
 from work_data_hub.io.postmaster import has_data
 from work_data_hub.orchestration.registry_desk import RegistryDesk
 from work_data_hub.orchestration.requests import Workplace
+from work_data_hub.orchestration.spreading import Cluster
 from work_data_hub.settings import Settings
 
 
@@ -24,6 +25,7 @@ def workplace(settings: Settings, *, execute: bool) -> Workplace:
         actor=getpass.getuser(),
         faults=Faults.parse(settings.fault),
         registry=registry_desk(settings),
+        cluster=_cluster(settings),
     )
 
 
@@ -37,12 +39,28 @@ def registry_desk(settings: Settings) -> RegistryDesk:
     )
 
 
+def _cluster(settings: Settings) -> Cluster | None:
+    if settings.dask_scheduler is None:
+        return None
+    return Cluster(
+        address=settings.dask_scheduler,
+        block_rows=settings.dask_block_rows,
+        wait_seconds=settings.dask_wait_seconds,
+    )
+
+
 def _warehouse_url(settings: Settings, *, execute: bool) -> str | None:
     """The warehouse; the driver is loaded only when there is one, or must be."""
     if not execute and settings.database_url is None and not has_data(settings.home):
         return None
     url: str | None = import_module("work_data_hub.io.database").warehouse_url(settings, for_execute=execute)
     return url
+
+
+def refuse_unreachable(url: str | None) -> None:
+    """Raise WarehouseError where nobody answers at this URL; one attempt of a few seconds, and no query."""
+    if url is not None:
+        import_module("work_data_hub.io.postgres").connect(url).close()
 
 
 def describe_database(url: str | None) -> dict[str, str] | None:

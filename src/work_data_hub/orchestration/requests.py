@@ -14,6 +14,7 @@ from work_data_hub.domain.spec import Domain
 from work_data_hub.errors import UsageError
 from work_data_hub.io.faults import NO_FAULTS, Faults
 from work_data_hub.orchestration.registry_desk import NO_REGISTRY, RegistryDesk
+from work_data_hub.orchestration.spreading import Cluster
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +81,7 @@ def refuse_mode(domain: Domain, mode: LoadMode) -> None:
 class Workplace:
     """Where a run finds its files, its configuration and its warehouse; built once at the door.
 
-    `database_url` is None for a plan that has no database to look at.
+    `database_url` is None for a plan that has no database to look at, `cluster` where one machine does it all.
     """
 
     data_root: Path
@@ -91,5 +92,6 @@ class Workplace:
     actor: str
     faults: Faults = NO_FAULTS
     registry: RegistryDesk = NO_REGISTRY
+    cluster: Cluster | None = None
     today: Callable[[], date] = date.today
     now: Callable[[], datetime] = lambda: datetime.now(UTC)

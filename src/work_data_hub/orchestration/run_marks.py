@@ -1,0 +1,28 @@
+"""What a run says of itself once it begins, so that another process can tell later how it ended."""
+
+from dagster import DagsterRun
+
+from work_data_hub.io.processes import is_alive, this_process
+from work_data_hub.io.run_verdicts import warehouse_name
+from work_data_hub.orchestration.file_run import FileRun
+
+PROCESS_TAG, WAREHOUSE_TAG, LEDGER_TAG = "wdh/process", "wdh/warehouse", "wdh/run_id"
+# A run that is launched again begins with a copy of all tags: these are its own where they name it.
+_BEGUN_TAG = "wdh/begun"
+
+
+def marks(run: FileRun, *, dagster_run: str) -> dict[str, str]:
+    """The run's process, its id in the ledger and, where it may write, its warehouse; no user, no password."""
+    url = run.place.database_url
+    writes = {WAREHOUSE_TAG: warehouse_name(url)} if run.request.execute and url else {}
+    return {_BEGUN_TAG: dagster_run, PROCESS_TAG: this_process(), LEDGER_TAG: run.request.run_id, **writes}
+
+
+def is_marked(run: DagsterRun) -> bool:
+    """Whether the marks that the run carries are its own."""
+    return run.tags.get(_BEGUN_TAG) == run.run_id
+
+
+def is_dead(run: DagsterRun) -> bool:
+    """Whether the run's process has certainly ended; not so where it has not begun, or runs where we cannot look."""
+    return is_marked(run) and is_alive(run.tags.get(PROCESS_TAG, "")) is False
