@@ -6,16 +6,15 @@ import pytest
 from psycopg2 import sql
 from tests.changing_companies import AWARD, INCOME, LOSS, PERFORMANCE
 from tests.hub import DOMAIN, Answer, Hub
+from tests.known_companies import know_everybody
 
-from work_data_hub.domain.identity.names import NORMALISER_VERSION, normalise_name
-from work_data_hub.domain.sample.plans import plan_book
 from work_data_hub.io.locks import load_lock_key
 from work_data_hub.io.postgres import Connection, transaction
 from work_data_hub.io.sample_drop import write_sample_drop
 
 pytestmark = pytest.mark.integration
 
-SEED, MONTH = 7, "202410"
+MONTH = "202410"
 DOMAINS = (AWARD, LOSS, PERFORMANCE, INCOME)
 TEMPORARY = """
     select count(*) from business.规模明细
@@ -27,19 +26,6 @@ TEMPORARY = """
 def apply(hub: Hub, *arguments: str, **extra: str) -> Answer:
     start = hub.process if "WDH_FAULT" in extra else hub.wdh
     return start("identity", "apply", "--report", "json", *arguments, **extra)
-
-
-def know_everybody(warehouse: Connection) -> None:
-    """Tell the index all companies of the sample."""
-    known = {normalise_name(name): company for name, company in plan_book(SEED).company_ids.items()}
-    with transaction(warehouse), warehouse.cursor() as cursor:
-        cursor.execute(
-            "insert into enterprise.enrichment_index"
-            " (lookup_key, lookup_type, company_id, confidence, source, normaliser_version)"
-            " select name, 'customer_name', company, 0.9, 'manual', %s from unnest(%s, %s) as given (name, company)"
-            " on conflict (lookup_key, lookup_type) do update set company_id = excluded.company_id",
-            (NORMALISER_VERSION, list(known), list(known.values())),
-        )
 
 
 def loaded(hub: Hub, warehouse: Connection, *, rows: int = 200) -> None:

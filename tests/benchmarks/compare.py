@@ -80,14 +80,14 @@ def _cases(url: str, workbook: Path, *, every: Path) -> list[Case]:
     four = ["env", f"WDH_DATA_ROOT={every}", python, "-m", "work_data_hub", "etl", "--all-domains", "--period", MONTH]
     floor = [python, str(PROJECT / "tests/benchmarks/floor.py"), str(workbook), url]
     return [
-        Case(name="floor (calamine)", command=floor, before=lambda: _empty(url)),
-        Case(name="floor (fastexcel)", command=[*floor, "fastexcel"], before=lambda: _empty(url)),
-        Case(name="plan, empty month", command=etl, before=lambda: _empty(url)),
-        Case(name="execute, empty month", command=[*etl, "--execute"], before=lambda: _empty(url)),
+        Case(name="floor (calamine)", command=floor, before=lambda: empty_tables(url)),
+        Case(name="floor (fastexcel)", command=[*floor, "fastexcel"], before=lambda: empty_tables(url)),
+        Case(name="plan, empty month", command=etl, before=lambda: empty_tables(url)),
+        Case(name="execute, empty month", command=[*etl, "--execute"], before=lambda: empty_tables(url)),
         Case(name="execute again: unchanged", command=[*etl, "--execute"], before=lambda: None),
         Case(name="execute --force, full month", command=[*etl, "--execute", "--force"], before=lambda: None),
-        Case(name="plan, four domains", command=four, before=lambda: _empty(url)),
-        Case(name="execute, four domains", command=[*four, "--execute"], before=lambda: _empty(url)),
+        Case(name="plan, four domains", command=four, before=lambda: empty_tables(url)),
+        Case(name="execute, four domains", command=[*four, "--execute"], before=lambda: empty_tables(url)),
         Case(name="imports only: pandas, psycopg2", command=[python, "-c", "import pandas, psycopg2"], before=_nothing),
         Case(name="imports only: a plan's", command=[python, "-c", _PLAN_IMPORTS], before=_nothing),
         Case(name="imports only: an execute's", command=[python, "-c", _EXECUTE_IMPORTS], before=_nothing),
@@ -104,7 +104,8 @@ def _nothing() -> None:
     return
 
 
-def _empty(url: str) -> None:
+def empty_tables(url: str) -> None:
+    """Take everything out that a load puts in."""
     connection = psycopg2.connect(url)
     with connection, connection.cursor() as cursor:
         cursor.execute("drop table if exists floor")

@@ -12,6 +12,7 @@ from work_data_hub.errors import WarehouseError, WorkDataHubError
 from work_data_hub.io.embedded_postgres import EmbeddedPostgres
 from work_data_hub.io.migrations import downgrade, expected_head
 from work_data_hub.io.postgres import Connection, connect
+from work_data_hub.io.roles import ROLES
 from work_data_hub.settings import get_settings
 
 pytestmark = pytest.mark.integration
@@ -154,7 +155,7 @@ def test_roles_can_do_their_work_and_no_more(
     application = connect(named.replace(f"postgres:{password_of(named)}@", "wdh_app:app-canary@"))
     assert granted(application, "business.规模明细", "delete") == (True, False)
     application.close()
-    assert said("roles").count("was there") == 5
+    assert said("roles").count("was there") == len(ROLES)
     forget_roles(warehouse)
 
 

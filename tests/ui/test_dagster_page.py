@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -15,6 +14,7 @@ from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
+from tests.free_ports import free_port
 from tests.hub import DOMAIN, Hub
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -37,9 +37,7 @@ FLAGS = [
 @pytest.fixture
 def dagster(hub: Hub) -> Iterator[str]:
     """The address of a page started as users start it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         hub.command("dagster", "dev", "--port", str(port)),
         env=hub.environment(),

@@ -2,7 +2,8 @@
 
 from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.domain.spec import Domain
-from work_data_hub.errors import UsageError, did_you_mean
+from work_data_hub.domain.text import did_you_mean
+from work_data_hub.errors import UsageError
 
 REPORTS = ("text", "json")
 

@@ -74,3 +74,25 @@ def url(
 def roles() -> None:
     """Make the roles and grant what each needs; a password comes from WDH_ROLE_PASSWORD_<ROLE>, in capitals."""
     deferred("work_data_hub.cli.database_run:roles")()
+
+
+@app.command()
+def partition(
+    domains: Annotated[str, typer.Option(help="One domain, or several separated by commas.")],
+    by: Annotated[str, typer.Option(help="year or month; left out: as the table has it, at first year.")] = "",
+    undo: Annotated[bool, typer.Option("--undo", help="Back into one table.")] = False,
+    execute: Annotated[bool, typer.Option("--execute", help="Write. Without it nothing is written.")] = False,
+    lock_wait: Annotated[
+        float, typer.Option(min=0, max=86_400, help="Wait SECONDS for loads that are under way.")
+    ] = 10.0,
+    report: Annotated[str, typer.Option(help="text, or json: one document on stdout.")] = "text",
+) -> int:
+    """Keep facts in parts by month, or in one table again; plans by default. Once more adds the parts that are missing.
+
+    Rows, ids, keys, indexes, rights, comments and views stay; loads and reports work as before. Each table is one
+    transaction of the migrator's, in which nobody else can use it.
+    """
+    code: int = deferred("work_data_hub.cli.partition_run:run_partition")(
+        domains, by=by, undo=undo, execute=execute, lock_wait_seconds=lock_wait, report=report
+    )
+    return code

@@ -175,7 +175,7 @@ def _next_steps(settings: Settings, *, seconds: float) -> None:
         f"  {home} ./wdh identity unknown\n"
         f"  {home} ./wdh customer-mdm snapshot --plot customers.html\n"
         f"  {home} ./wdh db shell\n"
-        f"  {home} ./wdh dagster dev      # the runs above, on http://127.0.0.1:3000\n"
+        f"  {home} ./wdh dagster up       # the months and runs above, on http://127.0.0.1:3000\n"
         f"  ./wdh rule WDH-V201           # why a cell was rejected\n"
         f"  ./wdh etl --help"
     )

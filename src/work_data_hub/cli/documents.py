@@ -18,7 +18,14 @@ def documents() -> dict[str, str]:
         "rules.md": _rules(),
         "cli.md": _command_line(),
         "../.env.example": env_example(),
+        "../deploy/dagster.yaml": _dagster_page(),
     }
+
+
+def _dagster_page() -> str:
+    """What production's Dagster is told; loaded by name, as Dagster is heavy."""
+    page: str = import_module("work_data_hub.orchestration.dagster_instance").instance_page(in_postgres=True)
+    return page
 
 
 def _rules() -> str:

@@ -10,7 +10,8 @@ from work_data_hub.cli.doors import open_door
 from work_data_hub.cli.render import headline
 from work_data_hub.cli.text_table import number_lines, short_text, table_lines
 from work_data_hub.domain.identity.cleaning import Cleaned, CleanedTable, CleanReport
-from work_data_hub.errors import UsageError, did_you_mean
+from work_data_hub.domain.text import did_you_mean
+from work_data_hub.errors import UsageError
 from work_data_hub.orchestration.identity_clean import CleanRequest, clean
 from work_data_hub.orchestration.places import workplace
 

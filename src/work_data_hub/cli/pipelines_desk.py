@@ -9,7 +9,8 @@ from uuid import UUID
 from work_data_hub.domain.batch.pipeline import Problem
 from work_data_hub.domain.batch.refusals import Refusal, Why
 from work_data_hub.domain.batch.run import Cursor as Place
-from work_data_hub.errors import ConfigError, LoadLocked, UsageError, WorkDataHubError, did_you_mean
+from work_data_hub.domain.text import did_you_mean
+from work_data_hub.errors import ConfigError, LoadLocked, UsageError, WorkDataHubError
 from work_data_hub.io.hosts import is_this_machine
 from work_data_hub.io.pipelines_api import PipelinesApi
 from work_data_hub.io.postgres import connect, warehouse_errors
