@@ -5,9 +5,18 @@ import email.policy
 import warnings
 from collections.abc import Iterator
 from email.message import EmailMessage
+from uuid import uuid4
 
 import pytest
-from dagster import DagsterInstance, DagsterRunStatus, build_sensor_context
+from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckSeverity,
+    DagsterEvent,
+    DagsterEventType,
+    DagsterInstance,
+    DagsterRunStatus,
+    build_sensor_context,
+)
 from tests.hub import DOMAIN, Hub
 from tests.notice_servers import Mailbox, mail_server, webhook
 
@@ -109,6 +118,48 @@ def test_a_check_that_only_warns_is_told_and_a_passed_one_is_not(
     assert {body["facts"]["check"] for body in hook.received} >= {"companies_known"}
     assert all(body["facts"]["severity"] == "WARN" for body in hook.received)
     assert all(body["facts"]["month"] == "2024-10" for body in hook.received)
+
+
+def test_a_warning_of_a_month_is_told_again_only_in_other_words(
+    in_hub: Hub, instance: DagsterInstance, hook: Mailbox
+) -> None:
+    watch, told = Watch(CHECKS, instance), []
+    watch.tick()
+
+    # The same month twice, the same words of another month, other words, the first words again.
+    for month, unknown in [("2024-01", 3), ("2024-01", 3), ("2024-02", 3), ("2024-01", 4), ("2024-01", 3)]:
+        judge(instance, month, f"{unknown} rows of no known company")
+        watch.tick()
+        told.append(len(hook.received))
+
+    assert told == [1, 1, 2, 3, 4]
+
+
+def test_a_check_that_fails_is_told_each_time(in_hub: Hub, instance: DagsterInstance, hook: Mailbox) -> None:
+    watch = Watch(CHECKS, instance)
+    watch.tick()
+
+    for _ in range(2):
+        judge(instance, "2024-01", "6 of 100 rows rejected", severity=AssetCheckSeverity.ERROR)
+    watch.tick()
+
+    assert [body["facts"]["severity"] for body in hook.received] == ["ERROR", "ERROR"]
+
+
+def judge(
+    instance: DagsterInstance, month: str, said: str, *, severity: AssetCheckSeverity = AssetCheckSeverity.WARN
+) -> None:
+    """An evaluation that did not pass, of a run of its own."""
+    evaluation = AssetCheckEvaluation(
+        asset_key=asset_key("gold", DOMAIN),
+        check_name="companies_known",
+        passed=False,
+        severity=severity,
+        description=said,
+        partition=month,
+    )
+    kind = DagsterEventType.ASSET_CHECK_EVALUATION.value
+    instance.report_dagster_event(DagsterEvent(kind, DOMAIN, event_specific_data=evaluation), run_id=str(uuid4()))
 
 
 def test_a_notice_that_does_not_arrive_is_tried_again(in_hub: Hub, instance: DagsterInstance, hook: Mailbox) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from dagster import (
     AssetCheckEvaluation,
+    AssetCheckSeverity,
     DagsterEventType,
     DagsterExecutionInterruptedError,
     DagsterInstance,
@@ -13,6 +14,8 @@ from dagster import (
     EventLogEntry,
     RunsFilter,
 )
+from dagster._core.event_api import PartitionKeyFilter
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.tags import PARENT_RUN_ID_TAG, WILL_RETRY_TAG
 from dagster_shared.error import SerializableErrorInfo
 
@@ -33,6 +36,8 @@ _GRAPH = re.compile(r"(?P<domain>\w+?)_graph(_\d+)?")
 # What Dagster says of a run that a signal ended between two steps.
 _INTERRUPTED = "Execution was interrupted"
 _MOST_LETTERS = 2_000
+# One is the evaluation itself; more, where a month was judged again before its notice was due.
+_LATEST_VERDICTS = 50
 _MONTH_TAGS = ("dagster/partition", "dagster/asset_partition_range_start")
 
 
@@ -74,10 +79,10 @@ def failed_run(instance: DagsterInstance, entry: EventLogEntry) -> Notice | None
     )
 
 
-def failed_check(_: DagsterInstance, entry: EventLogEntry) -> Notice | None:
-    """What to say of a check; nothing where it passed."""
+def failed_check(instance: DagsterInstance, entry: EventLogEntry) -> Notice | None:
+    """What to say of a check; nothing where it passed, or warns of its month what it had warned of before."""
     data = entry.dagster_event.event_specific_data if entry.dagster_event else None
-    if not isinstance(data, AssetCheckEvaluation) or data.passed:
+    if not isinstance(data, AssetCheckEvaluation) or data.passed or _is_repeated(instance, entry, data):
         return None
     asset, month = data.asset_key.to_user_string(), data.partition or ""
     facts = {name: str(value.value) for name, value in data.metadata.items()}
@@ -88,6 +93,27 @@ def failed_check(_: DagsterInstance, entry: EventLogEntry) -> Notice | None:
         what_next="open the asset's checks in Dagster; the load stands where the check only warns",
         facts={"asset": asset, "month": month, "check": data.check_name, "severity": data.severity.value, **facts},
     )
+
+
+def _is_repeated(instance: DagsterInstance, entry: EventLogEntry, data: AssetCheckEvaluation) -> bool:
+    """Whether it is a warning in the words of the one before it, of the same check and month."""
+    if data.severity is not AssetCheckSeverity.WARN:
+        return False
+    # No public call gives the history of a check; an evaluation is in it before its event can be read.
+    judged_before = instance.event_log_storage.get_asset_check_execution_history(
+        data.asset_check_key,
+        limit=_LATEST_VERDICTS,
+        status={AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED},
+        partition_filter=PartitionKeyFilter(key=data.partition),
+    )
+    events = (record.event for record in judged_before)
+    earlier = next((event for event in events if event and event.timestamp < entry.timestamp), None)
+    said = earlier.dagster_event.event_specific_data if earlier and earlier.dagster_event else None
+    return isinstance(said, AssetCheckEvaluation) and _words(said) == _words(data)
+
+
+def _words(data: AssetCheckEvaluation) -> tuple[bool, AssetCheckSeverity, str | None]:
+    return data.passed, data.severity, data.description
 
 
 def _ending(message: str | None) -> str:
