@@ -62,6 +62,18 @@ def test_what_could_not_be_read_at_the_first_look_is_known_as_well() -> None:
     assert arrived(locked, locked, free, free) == [(), (), (), ()]
 
 
+def test_what_there_was_no_time_for_at_the_first_look_is_not_new_when_it_is_touched() -> None:
+    unread, read, touched = {OCTOBER: ("s1", None)}, {OCTOBER: ("s1", "A")}, {OCTOBER: ("s2", "A")}
+    corrected = {OCTOBER: ("s3", "B")}
+    assert arrived(unread, unread, read, touched, touched) == [()] * 5
+    assert arrived(unread, read, corrected, corrected) == [(), (), (), (OCTOBER,)]
+
+
+def test_what_changes_before_it_was_ever_read_is_new() -> None:
+    unread, changed = {OCTOBER: ("s1", None)}, {OCTOBER: ("s2", "B")}
+    assert arrived(unread, changed, changed, changed) == [(), (), (OCTOBER,), ()]
+
+
 def test_a_month_that_went_is_known_when_it_comes_back() -> None:
     there, again = {OCTOBER: ("s1", "A")}, {OCTOBER: ("s2", "A")}
     assert arrived(there, {}, there, there, {}, again, again) == [()] * 7

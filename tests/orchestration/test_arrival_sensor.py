@@ -15,7 +15,7 @@ from work_data_hub.domain.source import Source
 from work_data_hub.io import arrivals
 from work_data_hub.io.sample_drop import write_sample_drop
 from work_data_hub.io.source_files import Found, find_workbooks
-from work_data_hub.orchestration.arrivals import tell_arrivals
+from work_data_hub.orchestration.arrivals import READ_SECONDS, tell_arrivals
 from work_data_hub.orchestration.definitions import defs
 from work_data_hub.orchestration.file_assets import GOLD, asset_key
 from work_data_hub.settings import get_settings
@@ -26,11 +26,12 @@ pytestmark = pytest.mark.integration
 class Watch:
     """The sensor, ticked by hand, with the cursor it left."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, read_seconds: float = READ_SECONDS) -> None:
         self.cursor: str | None = None
+        self._read_seconds = read_seconds
 
     def tick(self) -> SensorResult:
-        result = tell_arrivals(build_sensor_context(cursor=self.cursor))
+        result = tell_arrivals(build_sensor_context(cursor=self.cursor), read_seconds=self._read_seconds)
         self.cursor = result.cursor
         return result
 
@@ -77,7 +78,9 @@ def test_a_corrected_workbook_is_observed_with_its_content_and_planned(in_hub: H
     waiting, result = watch.tick(), watch.tick()
 
     assert isinstance(waiting.skip_reason, SkipReason)
-    assert re.search(rf"waiting until they rest: .*{DOMAIN}:202410", waiting.skip_reason.skip_message or "")
+    assert re.search(
+        rf"waiting until they rest and are read: .*{DOMAIN}:202410", waiting.skip_reason.skip_message or ""
+    )
     asked = {run.tags["wdh/domain"]: run for run in result.run_requests or ()}
     assert asked[DOMAIN].run_config["ops"]["find"]["config"]["execute"] is False
     (observed,) = [event for event in result.asset_events if event.asset_key.path == [DOMAIN, "raw"]]
@@ -243,6 +246,18 @@ def test_a_file_that_goes_while_it_is_looked_at_holds_no_other_month_up(
 
     assert f"{DOMAIN}:202410: [UNREADABLE_WORKBOOK]" in said
     assert watch.keys(looks=3) == []
+
+
+def test_a_slow_share_is_read_a_month_at_a_look_and_nothing_is_lost(in_hub: Hub) -> None:
+    write_sample_drop(in_hub.data, period="202410", rows=60, only=[DOMAIN])
+    slow = Watch(read_seconds=0.0)
+
+    learned = [slow.reason() for _ in range(3)]
+    write_sample_drop(in_hub.data, period="202410", rows=61, only=[DOMAIN])
+    asked = [len(slow.tick().run_requests or ()) for _ in range(4)]
+
+    assert [re.findall(r"\d+ still to be read", said) for said in learned] == [["1 still to be read"], [], []]
+    assert asked == [0, 1, 1, 0]
 
 
 def test_the_cursor_is_small(in_hub: Hub) -> None:

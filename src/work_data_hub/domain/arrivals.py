@@ -51,7 +51,10 @@ class Looked:
 
 
 def first_look(stamps: Mapping[Place, str], *, turn: int, content: Callable[[Place], str | None]) -> Looked:
-    """Take months as they are: known, not new. `turn` must be larger than any that was ever told."""
+    """Take months as they are: known, not new. `turn` must be larger than any that was ever told.
+
+    What `content` gives None for is known as it looks; later looks ask for it again.
+    """
     sights = {at: Sight(stamp=stamp, told_stamp=stamp, content=content(at) or "") for at, stamp in stamps.items()}
     return Looked(arrived=(), known=Known(turn=turn, sights=sights))
 
@@ -60,24 +63,26 @@ def look(before: Known, stamps: Mapping[Place, str], *, content: Callable[[Place
     """Compare two looks. New is what holds another content than was told, and looks as it did a look ago.
 
     So a file that is still being copied waits for the next look. `content` reads a month's files, or gives None
-    where they cannot be read now; it is asked only where they look otherwise than when they were told. What was
-    told of a month whose files are gone stays: the same content that comes back is not new.
+    where they cannot be read now; it is asked only where they look otherwise than when they were told, or were
+    never read. What was told of a month whose files are gone stays: the same content that comes back is not new.
     """
     seen = {at: _seen(before.sights.get(at), stamp, at=at, content=content) for at, stamp in sorted(stamps.items())}
-    new = tuple(at for at, sight in seen.items() if sight.content != _content_told(before, at))
+    new = tuple(at for at, sight in seen.items() if _is_new(before.sights.get(at), sight))
     known = Known(turn=before.turn + bool(new), sights={**before.sights, **seen})
     return Looked(arrived=new, known=known)
 
 
-def _content_told(known: Known, at: Place) -> str:
-    return known.sights[at].content if at in known.sights else ""
+def _is_new(known: Sight | None, seen: Sight) -> bool:
+    """Whether it holds other content; content that was only not read before is not new."""
+    known = known or Sight(stamp="")
+    return seen.content != known.content and seen.told_stamp != known.told_stamp
 
 
 def _seen(known: Sight | None, stamp: str, *, at: Place, content: Callable[[Place], str | None]) -> Sight:
     known = known or Sight(stamp="")
     if stamp != known.stamp:
         return replace(known, stamp=stamp)
-    return known if stamp == known.told_stamp else _told(known, content(at))
+    return known if stamp == known.told_stamp and known.content else _told(known, content(at))
 
 
 def _told(sight: Sight, content: str | None) -> Sight:

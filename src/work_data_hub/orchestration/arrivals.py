@@ -27,32 +27,39 @@ from work_data_hub.orchestration.requests import FileRequest
 from work_data_hub.settings import Settings, get_settings
 
 LOOK_SECONDS = 30
+# Dagster ends a look after 60 s, and forgets what it saw: months that there is no time to read wait for the next.
+READ_SECONDS = 25.0
 ACTOR = "arrival"
 _MOST_TOLD = 5
 # Each look is stored with the whole cursor, and a hash is only compared with the one before of the same month.
 _HASH_LETTERS = 12
 
 
-def arrival_sensor(jobs: list[JobDefinition]) -> SensorDefinition:
+def arrival_sensor(jobs: list[JobDefinition], *, read_seconds: float = READ_SECONDS) -> SensorDefinition:
     """A sensor that plans, or loads, each month whose workbook is new or changed, once per change.
 
     What is there when it looks for the first time counts as known. A workbook counts when it looked the same at
     two looks, so that none is read while it is being copied.
     """
+
+    def tell(context: SensorEvaluationContext) -> SensorResult:
+        return tell_arrivals(context, read_seconds=read_seconds)
+
     return SensorDefinition(
         name="workbook_arrivals",
         jobs=jobs,
-        evaluation_fn=tell_arrivals,
+        evaluation_fn=tell,
         minimum_interval_seconds=LOOK_SECONDS,
         default_status=DefaultSensorStatus.RUNNING,
         description="A month's workbook is new or changed: plans it, or loads it where on_arrival says execute.",
     )
 
 
-def tell_arrivals(context: SensorEvaluationContext) -> SensorResult:
+def tell_arrivals(context: SensorEvaluationContext, *, read_seconds: float = READ_SECONDS) -> SensorResult:
     """One look: a run and an observation for each month that arrived, and the cursor for the next look.
 
-    While the data root is away nothing is looked at, and what is known stays.
+    Reads workbooks for about `read_seconds`, at least one month's; the others follow at later looks. While the data
+    root is away nothing is looked at, and what is known stays.
     """
     settings, before = get_settings(), _read_cursor(context.cursor)
     away = _why_away(settings, before)
@@ -62,7 +69,7 @@ def tell_arrivals(context: SensorEvaluationContext) -> SensorResult:
     periods = _periods()
     seen = months_with_workbooks(sources, data_root=settings.data_root, periods=periods)
     outside = months_outside(settings.data_root, periods)
-    looked = _looked(before, seen)
+    looked = _looked(before, seen, read_seconds=read_seconds)
     arrived = sorted(looked.arrived, key=_as_loaded)
     for at in arrived:
         context.log.info(f"{at.domain} {at.period}: {seen.found[at].reason}")
@@ -92,18 +99,22 @@ def _periods() -> list[Period]:
     return [period_of(key) for key in MONTHS.get_partition_keys()]
 
 
-def _looked(before: Known | None, seen: MonthsSeen) -> Looked:
-    content = _reader(seen)
+def _looked(before: Known | None, seen: MonthsSeen, *, read_seconds: float) -> Looked:
+    content = _reader(seen, until=time.monotonic() + read_seconds)
     if before is None:
         # Later than whatever a lost cursor told: a look tells at most once in LOOK_SECONDS.
         return first_look(seen.stamps, turn=int(time.time()), content=content)
     return look(before, seen.stamps, content=content)
 
 
-def _reader(seen: MonthsSeen) -> Callable[[Place], str | None]:
-    """What a month holds, shortened; what cannot be read now is refused."""
+def _reader(seen: MonthsSeen, *, until: float) -> Callable[[Place], str | None]:
+    """What a month holds, shortened; what cannot be read now is refused, and none but the first after `until`."""
+    read: set[Place] = set()
 
     def content(at: Place) -> str | None:
+        if read and time.monotonic() > until:
+            return None
+        read.add(at)
         try:
             return content_of(seen.found[at])[:_HASH_LETTERS]
         except UnreadableWorkbook as error:
@@ -129,11 +140,13 @@ def _nothing_new(known: Known, seen: MonthsSeen, outside: Sequence[str], *, is_f
     """What a look saw, with what a human should see to."""
     waiting = [str(at) for at in seen.stamps if known.sights[at].stamp != known.sights[at].told_stamp]
     gone = len(known.sights) - len(seen.stamps)
+    unread = sum(not known.sights[at].content for at in seen.stamps)
     said = [f"{len(seen.stamps)} months of domains hold workbooks, {'known from now on' if is_first else 'none new'}"]
     if outside:
         said += [f"never looked at, since no months from {_periods()[0]} to now: {', '.join(outside[:_MOST_TOLD])}"]
     said += [f"{gone} that are known cannot be seen now"] if gone else []
-    said += [f"waiting until they rest: {', '.join(waiting[:_MOST_TOLD])}"] if waiting else []
+    said += [f"{unread} still to be read"] if unread else []
+    said += [f"waiting until they rest and are read: {', '.join(waiting[:_MOST_TOLD])}"] if waiting else []
     said += [f"{at}: {error}" for at, error in list(seen.refused.items())[:_MOST_TOLD]]
     return " · ".join(said)
 
