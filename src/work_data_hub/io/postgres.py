@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any, TypeAlias
 
 import psycopg2
@@ -130,6 +130,21 @@ def warehouse_errors() -> Iterator[None]:
         yield
     except psycopg2.Error as error:
         raise warehouse_error(error) from error
+
+
+@contextmanager
+def reading_cursor(url: str, *, application_name: str) -> Iterator[Cursor]:
+    """A cursor of a session of its own, for one look: it sees one transaction, in which nothing can be written.
+
+    Raises WarehouseError where the database cannot be reached or asked.
+    """
+    with (
+        warehouse_errors(),
+        closing(connect(url, application_name=application_name)) as connection,
+        read_only(connection),
+        connection.cursor() as cursor,
+    ):
+        yield cursor
 
 
 def named_rows(cursor: Cursor) -> list[dict[str, Any]]:

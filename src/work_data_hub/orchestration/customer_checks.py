@@ -1,7 +1,6 @@
 """The customer master as Dagster judges it: the verdicts of `wdh customer-mdm validate`, as checks on its assets."""
 
 from collections.abc import Iterator
-from contextlib import closing
 
 from dagster import (
     AssetCheckResult,
@@ -26,7 +25,7 @@ from work_data_hub.domain.customers.year_checks import YearCheck
 from work_data_hub.errors import WorkDataHubError
 from work_data_hub.io.customer_checks import newest_change
 from work_data_hub.io.customer_config import load_customer_rules
-from work_data_hub.io.postgres import connect, read_only, warehouse_errors
+from work_data_hub.io.postgres import reading_cursor
 from work_data_hub.orchestration.customer_year import validate_year
 from work_data_hub.orchestration.dagster_instance import WAREHOUSE_POOL
 from work_data_hub.orchestration.places import workplace
@@ -107,12 +106,7 @@ def ask_for_verdicts(context: SensorEvaluationContext) -> SensorResult | SkipRea
 def _newest_change(place: Workplace) -> str | None:
     if place.database_url is None:
         return None
-    with (
-        warehouse_errors(),
-        closing(connect(place.database_url, application_name="wdh customer changes")) as connection,
-        read_only(connection),
-        connection.cursor() as cursor,
-    ):
+    with reading_cursor(place.database_url, application_name="wdh customer changes") as cursor:
         return newest_change(cursor)
 
 

@@ -1,7 +1,7 @@
 """A company's contracts over time: each version with its reason and the load it follows from; reads only."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -27,7 +27,7 @@ from work_data_hub.io.customer_history import (
     plan_names,
     product_line_names,
 )
-from work_data_hub.io.postgres import Cursor, connect, read_only, warehouse_errors
+from work_data_hub.io.postgres import Cursor, reading_cursor
 from work_data_hub.io.schema_head import require_head
 from work_data_hub.orchestration.requests import Workplace
 
@@ -136,13 +136,8 @@ def _looking(place: Workplace) -> Iterator[Cursor]:
     """A cursor on the warehouse that only reads."""
     if place.database_url is None:
         raise UsageError("there is no database to look at", hint="set DATABASE_URL, or run wdh db start")
-    with (
-        warehouse_errors(),
-        closing(connect(place.database_url, application_name=f"wdh {COMMAND}")) as connection,
-        read_only(connection),
-        connection.cursor() as cursor,
-    ):
-        require_head(connection)
+    with reading_cursor(place.database_url, application_name=f"wdh {COMMAND}") as cursor:
+        require_head(cursor.connection)
         yield cursor
 
 

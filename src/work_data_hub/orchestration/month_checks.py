@@ -6,7 +6,6 @@ current month here, count a plan as an arrival, and fail where nothing was ever 
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -32,7 +31,7 @@ from work_data_hub.domain.period import Period
 from work_data_hub.errors import WorkDataHubError
 from work_data_hub.io.config_files import load_sources
 from work_data_hub.io.loaded_months import loaded_months
-from work_data_hub.io.postgres import connect, read_only, warehouse_errors
+from work_data_hub.io.postgres import reading_cursor
 from work_data_hub.orchestration.file_assets import GOLD, asset_key
 from work_data_hub.orchestration.places import workplace
 from work_data_hub.orchestration.requests import Workplace
@@ -116,12 +115,7 @@ def standings_of(place: Workplace, now: datetime) -> dict[str, MonthStanding]:
 def _loaded(place: Workplace) -> dict[str, frozenset[Period]]:
     if place.database_url is None:
         return {}
-    with (
-        warehouse_errors(),
-        closing(connect(place.database_url, application_name="wdh months")) as connection,
-        read_only(connection),
-        connection.cursor() as cursor,
-    ):
+    with reading_cursor(place.database_url, application_name="wdh months") as cursor:
         return loaded_months(cursor)
 
 

@@ -5,7 +5,6 @@ Dagster itself leaves a run STARTED when its whole process tree is killed.
 
 from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
-from contextlib import closing
 from dataclasses import dataclass
 
 from dagster import (
@@ -25,7 +24,7 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG
 from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.domain.period import Period
 from work_data_hub.errors import WorkDataHubError
-from work_data_hub.io.postgres import connect, read_only, warehouse_errors
+from work_data_hub.io.postgres import reading_cursor
 from work_data_hub.io.run_verdicts import CommittedLoad, committed_loads, is_any_held, warehouse_name
 from work_data_hub.log import get_logger
 from work_data_hub.orchestration.file_assets import GOLD, LAYERS, MONTHS, asset_key, period_of
@@ -151,12 +150,7 @@ def _committed(run: DagsterRun, place: Workplace) -> tuple[CommittedLoad, ...] |
     if url is None or (is_marked(run) and warehouse_name(url) != run.tags[WAREHOUSE_TAG]):
         return None
     ledger_id = run.tags[LEDGER_TAG] if is_marked(run) else run.run_id
-    with (
-        warehouse_errors(),
-        closing(connect(url, application_name="wdh run verdicts")) as connection,
-        read_only(connection),
-        connection.cursor() as cursor,
-    ):
+    with reading_cursor(url, application_name="wdh run verdicts") as cursor:
         # In this order: a COMMIT that the process had sent may end after its death, and with it goes the lock.
         if is_any_held(cursor, domains=domains, months=_months(run)):
             return None
