@@ -1,7 +1,6 @@
-"""A code server over our definitions, as Dagster starts it: it runs what is launched, each in a process of its own."""
+"""A code server over our definitions, as a unit starts it: it runs what is launched, each in a process of its own."""
 
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,9 +12,10 @@ from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._grpc.client import DagsterGrpcClient
 
+from tests.free_ports import free_port
 from tests.hub import Hub
 from tests.patience import until
-from work_data_hub.orchestration.dagster_instance import DEFINITIONS
+from work_data_hub.orchestration.dagster_parts import Part, part_command
 from work_data_hub.orchestration.definitions import defs
 
 
@@ -24,7 +24,7 @@ class CodeServer:
     """The server, and how it is reached."""
 
     process: psutil.Process
-    socket: str
+    port: int
 
     @property
     def workers(self) -> list[psutil.Process]:
@@ -33,7 +33,7 @@ class CodeServer:
 
     def launch(self, instance: DagsterInstance, job: str, config: Mapping[str, object]) -> DagsterRun:
         """A run that the server has begun, or is about to."""
-        location = GrpcServerCodeLocationOrigin(host="localhost", socket=self.socket, location_name="ours")
+        location = GrpcServerCodeLocationOrigin(host="localhost", port=self.port, location_name="ours")
         run = instance.create_run_for_job(
             defs.get_job_def(job),
             run_config=config,
@@ -41,7 +41,7 @@ class CodeServer:
             remote_job_origin=RemoteJobOrigin(RemoteRepositoryOrigin(location, "__repository__"), job),
             job_code_origin=None,
         )
-        client = DagsterGrpcClient(host="localhost", socket=self.socket)
+        client = DagsterGrpcClient(host="localhost", port=self.port)
         DefaultRunLauncher.launch_run_from_grpc_client(instance, run, client)
         return run
 
@@ -57,15 +57,15 @@ class CodeServer:
 
 @contextmanager
 def code_server(hub: Hub, folder: Path, **settings: str) -> Iterator[CodeServer]:
-    """One on a socket in the folder, with the settings; killed at the end with what it started."""
-    socket = str(folder / "s")
-    command = [sys.executable, "-m", "dagster", "api", "grpc", "--socket", socket, "-m", DEFINITIONS]
+    """One that has the settings, run in the folder; killed at the end with what it started."""
+    port = free_port()
+    command = part_command(Part.CODE, host="127.0.0.1", port=port, workspace=folder)
     environment = hub.environment(DAGSTER_HOME=str(hub.home / "dagster"), **settings)
     with subprocess.Popen(command, env=environment, cwd=hub.home, stdout=subprocess.DEVNULL) as process:
         family = psutil.Process(process.pid)
         try:
-            until(lambda: Path(socket).exists() and _answers(socket), every=0.2)
-            yield CodeServer(process=family, socket=socket)
+            until(lambda: _answers(port), every=0.2)
+            yield CodeServer(process=family, port=port)
         finally:
             left = family.children(recursive=True) if process.poll() is None else []
             process.kill()
@@ -73,8 +73,8 @@ def code_server(hub: Hub, folder: Path, **settings: str) -> Iterator[CodeServer]
                 one.kill()
 
 
-def _answers(socket: str) -> bool:
+def _answers(port: int) -> bool:
     try:
-        return bool(DagsterGrpcClient(host="localhost", socket=socket).ping("here"))
+        return bool(DagsterGrpcClient(host="localhost", port=port).ping("here"))
     except DagsterUserCodeUnreachableError:
         return False

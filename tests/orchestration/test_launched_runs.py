@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,7 +108,7 @@ def test_a_worker_that_outlives_its_code_server_is_left_alone(
     assert [one.run_id for one in close_orphans(instance, place(), settled_seconds=0)] == [run_id]
 
 
-@pytest.mark.parametrize(("host", "closed"), [("localhost", 1), ("elsewhere.example", 0)])
+@pytest.mark.parametrize(("host", "closed"), [("localhost", 1), (socket.gethostname(), 1), ("elsewhere.example", 0)])
 def test_a_code_server_of_this_machine_is_believed_that_it_does_not_know_a_run(
     host: str, closed: int, in_hub: Hub, instance: DagsterInstance, folder: Path
 ) -> None:
@@ -115,7 +116,7 @@ def test_a_code_server_of_this_machine_is_believed_that_it_does_not_know_a_run(
         instance.create_run_for_job(
             defs.get_job_def(f"{DOMAIN}_job"),
             status=DagsterRunStatus.STARTED,
-            tags={GRPC_INFO_TAG: json.dumps({"host": host, "socket": server.socket})},
+            tags={GRPC_INFO_TAG: json.dumps({"host": host, "port": server.port})},
         )
 
         assert len(close_orphans(instance, place(), settled_seconds=0)) == closed

@@ -147,6 +147,15 @@ def test_a_run_killed_after_its_commit_shows_its_month_and_what_is_still_due(
     assert instance.get_materialized_partitions(AssetKey([DOMAIN, "gold"])) == {"2024-10"}
 
 
+def test_a_run_that_was_to_run_no_hooks_is_a_success_once_its_month_is_in(
+    in_hub: Hub, instance: DagsterInstance
+) -> None:
+    in_hub.sample()
+    killed(in_hub, "after_commit", of=("--period", "202410", "--no-post-hooks"))
+
+    assert judged(instance).succeeded
+
+
 def test_a_run_whose_work_was_all_done_is_a_success(in_hub: Hub, instance: DagsterInstance) -> None:
     in_hub.sample()
     killed(in_hub, "after_commit")
@@ -179,7 +188,7 @@ def test_a_run_that_ends_while_it_is_looked_at_stays_as_it_ended(
 ) -> None:
     run = begun(instance)
 
-    def ends(run: DagsterRun) -> bool:
+    def ends(run: DagsterRun, **_: object) -> bool:
         success = DagsterEvent(DagsterEventType.PIPELINE_SUCCESS.value, job_name=run.job_name)
         instance.report_dagster_event(success, run_id=run.run_id)
         return True

@@ -1,17 +1,21 @@
 """Which process does something, told so that another can see later whether it still does."""
 
 import os
+import re
 import socket
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
+from work_data_hub.io.file_lock import take
+
 _PROC = Path("/proc")
 _STATE, _START_TICKS = 0, 19
 _ENDED = ("Z", "X")
 # The system counts starts in ticks from a boot whose time it rounds.
 _CLOCK_SECONDS = 2.0
+_kept: dict[Path, int] = {}
 
 
 def this_process() -> str:
@@ -20,11 +24,27 @@ def this_process() -> str:
     return ":".join((socket.gethostname(), str(number), _start(number), _boot(), _namespace()))
 
 
-def is_alive(name: str) -> bool | None:
+def keep_sign(folder: Path) -> None:
+    """Hold a file of this process in the folder until it ends, however it does; for those in other containers.
+
+    The empty file stays. Where it cannot be made, they cannot tell.
+    """
+    path = _sign(folder, this_process())
+    if path in _kept:
+        return
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        take(descriptor, wait=False)
+        _kept[path] = descriptor
+
+
+def is_alive(name: str, *, signs: Path) -> bool | None:
     """Whether the process of that name still runs; None where this process cannot tell.
 
-    It cannot tell of other machines, nor of another namespace of numbers, as a container has it. A process that took
-    over the number of one that ended has another start.
+    It cannot tell of other machines. Of another namespace of numbers, as a container has it, it can where the process
+    keeps its sign in the folder `signs`, which both see. A process that took over the number of one that ended has
+    another start.
     """
     machine, *rest = name.split(":")
     if machine != socket.gethostname() or len(rest) != 4 or not rest[0].isdecimal():
@@ -33,11 +53,31 @@ def is_alive(name: str) -> bool | None:
     if boot != _boot():
         return False
     if namespace != _namespace():
-        return None
+        return _holds(_sign(signs, name))
     try:
         return _start(int(number)) == started
     except PermissionError:
         return None
+
+
+def _sign(folder: Path, name: str) -> Path:
+    return folder / re.sub(r"[^\w.-]", "_", name)
+
+
+def _holds(sign: Path) -> bool | None:
+    """Whether anybody holds the file; None without one. Who shares a boot shares the system that keeps the locks."""
+    try:
+        descriptor = os.open(sign, os.O_RDWR)
+    except OSError:
+        return None
+    try:
+        take(descriptor, wait=False)
+    except OSError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def runs_since(number: int, moment: float) -> bool:

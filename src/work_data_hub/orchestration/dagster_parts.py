@@ -32,8 +32,10 @@ def part_command(part: Part, *, host: str, port: int, workspace: Path, read_only
     """The command line of the server; the daemon listens nowhere, only the page can be read-only."""
     listens, logs = ["-h", host, "-p", str(port)], ["--log-format", "json"]
     if part is Part.CODE:
-        start = ["-m", "dagster", "code-server", "start", "-m", DEFINITIONS, "--location-name", DEFINITIONS]
-        return [sys.executable, *start, "--use-python-environment-entry-point", *listens, *logs]
+        # Dagster's code-server would live on when the server behind it is killed, nor say what that one runs.
+        start = [sys.executable, "-m", "dagster", "api", "grpc", "-m", DEFINITIONS, "--location-name", DEFINITIONS]
+        # Where the definitions do not load, the page says why.
+        return [*start, "--lazy-load-user-code", "--use-python-environment-entry-point", *listens, *logs]
     if part is Part.DAEMON:
         return [sys.executable, "-m", "dagster._daemon", "run", "-w", str(workspace), *logs]
     only_reads = ["--read-only"] if read_only else []

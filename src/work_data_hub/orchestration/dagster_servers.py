@@ -146,9 +146,11 @@ def _missing(url: str) -> str:
     """What is not there yet; blank when all is."""
     try:
         answer = httpx.post(f"{url}/graphql", json={"query": _QUESTION}, timeout=10)
-        data = answer.json()["data"]
-    except (httpx.HTTPError, json.JSONDecodeError, KeyError):
+        data = answer.json().get("data")
+    except (httpx.HTTPError, json.JSONDecodeError):
         return "the page"
+    if not data:
+        return "an answer of the page"
     entries = data["workspaceOrError"].get("locationEntries") or []
     loaded = [entry["locationOrLoadError"] for entry in entries]
     for one in loaded:

@@ -36,7 +36,8 @@ def is_lost(instance: DagsterInstance, record: RunRecord, *, settled_seconds: fl
 
 def _knows(server: Mapping[str, Any], run_id: str) -> bool | None:
     """Whether the code server runs it; None where it cannot be asked."""
-    if not is_this_machine(server.get("host", "")):
+    host = server.get("host", "")
+    if not is_this_machine(host) and host.lower() != socket.gethostname().lower():
         return None
     try:
         _knock(server)

@@ -1,7 +1,7 @@
 """What is said of a failed run and of a failed check, from Dagster's own record of them."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dagster import (
@@ -26,6 +26,7 @@ from work_data_hub.log import redact_text
 from work_data_hub.orchestration.crashed_runs import crash_of
 from work_data_hub.orchestration.file_jobs import JOB_SUFFIX
 from work_data_hub.orchestration.places import workplace
+from work_data_hub.orchestration.run_marks import asked_of
 from work_data_hub.orchestration.run_verdicts import judged
 from work_data_hub.settings import get_settings
 
@@ -155,7 +156,7 @@ def _failure(run: DagsterRun, step: str, sentence: str) -> _Failure:
     what = _line(_shortened(sentence or "it failed"))
     if domain not in DOMAINS:
         return _Failure(name=step if run.job_name.startswith("__") else f"{run.job_name} › {step}", what=what)
-    asked = _asked(run, graph)
+    asked = asked_of(run, graph=graph)
     writes = asked.get("execute")
     return _Failure(
         name=domain,
@@ -173,17 +174,9 @@ def _of_whole_run(run: DagsterRun | None, message: str) -> tuple[_Failure, ...]:
     domain = run.job_name.removesuffix(JOB_SUFFIX)
     selected = {key.path[0] for key in run.asset_selection or ()}
     domains = [name for name in DOMAINS if name == domain or name in selected]
-    month = _month(run) or (str(_asked(run, "").get("period") or "") if domains == [domain] else "")
+    month = _month(run) or (str(asked_of(run).get("period") or "") if domains == [domain] else "")
     names = domains or [run.run_id if run.job_name.startswith("__") else run.job_name]
     return tuple(_Failure(name=name, what=what, month=month if name in DOMAINS else "") for name in names)
-
-
-def _asked(run: DagsterRun, graph: str) -> Mapping[str, object]:
-    """How the load was configured."""
-    config: object = run.run_config
-    for part in (*(("ops", graph) if graph else ()), "ops", "find", "config"):
-        config = config.get(part) if isinstance(config, Mapping) else None
-    return config if isinstance(config, Mapping) else {}
 
 
 def _month(run: DagsterRun) -> str:

@@ -32,7 +32,7 @@ from work_data_hub.orchestration.file_jobs import JOB_SUFFIX
 from work_data_hub.orchestration.hooks import due_hooks
 from work_data_hub.orchestration.launched_runs import SETTLED_SECONDS, is_lost
 from work_data_hub.orchestration.requests import Workplace
-from work_data_hub.orchestration.run_marks import LEDGER_TAG, WAREHOUSE_TAG, is_dead, is_marked
+from work_data_hub.orchestration.run_marks import LEDGER_TAG, WAREHOUSE_TAG, asked_of, is_dead, is_marked
 
 log = get_logger(__name__)
 _UNFINISHED = [
@@ -72,7 +72,7 @@ def close_orphans(
     for record in instance.get_run_records(filters=RunsFilter(statuses=_UNFINISHED)):
         run = record.dagster_run
         is_own = is_marked(run)
-        if is_dead(run) if is_own else is_lost(instance, record, settled_seconds=settled_seconds):
+        if is_dead(run, home=place.home) if is_own else is_lost(instance, record, settled_seconds=settled_seconds):
             ended.append(_closed(instance, run.run_id, place, is_own=is_own))
     return tuple(verdict for verdict in ended if verdict)
 
@@ -136,10 +136,7 @@ def _may_write(run: DagsterRun) -> bool:
     """Whether the run was to load: it says so once it has begun; before that, its configuration does."""
     if is_marked(run):
         return WAREHOUSE_TAG in run.tags
-    config: object = run.run_config
-    for part in ("ops", "find", "config", "execute"):
-        config = config.get(part) if isinstance(config, Mapping) else None
-    return run.job_name.startswith(_OF_ASSETS) or config is True
+    return run.job_name.startswith(_OF_ASSETS) or asked_of(run).get("execute") is True
 
 
 def _committed(run: DagsterRun, place: Workplace) -> tuple[CommittedLoad, ...] | None:
@@ -183,7 +180,8 @@ def _verdict(
     said = {name: _said(standing[name]) for name in domains if name in standing}
     done = ", ".join(f"{name}: {text}" for name, text in said.items()) if domains[1:] else said[domains[0]]
     missing = [name for name in domains if name not in standing]
-    due = [name for domain in said for name in _due(domain, standing[domain], place)]
+    followed = [name for name in said if _is_followed(run, name)]
+    due = [name for domain in followed for name in _due(domain, standing[domain], place)]
     if not missing and not due:
         text = f"{done}; all that follows had run when its process was killed"
         return Verdict(run_id=run.run_id, succeeded=True, text=text, loads=loads)
@@ -193,6 +191,12 @@ def _verdict(
 
 def _said(stands: CommittedLoad | Period) -> str:
     return f"{stands} was in already" if isinstance(stands, Period) else f"load {stands.load_id} is committed"
+
+
+def _is_followed(run: DagsterRun, domain: str) -> bool:
+    """Whether the run was to let hooks follow the domain's load."""
+    asked = asked_of(run, graph=f"{domain}_graph") if run.job_name.startswith(_OF_ASSETS) else asked_of(run)
+    return not (asked.get("no_post_hooks") or asked.get("skip_facts"))
 
 
 def _due(domain: str, stands: CommittedLoad | Period, place: Workplace) -> tuple[str, ...]:
