@@ -24,7 +24,7 @@ from pydantic import SecretStr
 from tests.batch_roles import logins_of
 from tests.hub import DOMAIN, PROJECT, Hub
 
-from work_data_hub.cli import dagster_parts_run
+from work_data_hub.cli import dagster_parts_run, dagster_run
 from work_data_hub.cli.app import app
 from work_data_hub.domain.gates import FOLLOW_UPS, GATES
 from work_data_hub.errors import UsageError
@@ -138,6 +138,20 @@ def test_a_unit_calls_a_command_with_all_that_it_needs(path: Path, own_environme
     assert (settings.database_url is None) is (command in WITHOUT_WAREHOUSE)
     assert (settings.dagster_pg_url is not None) is command.startswith("dagster")
     assert str(settings.home) in service["ReadWritePaths"].split()
+
+
+@pytest.mark.unit
+def test_dagsters_folder_is_told_to_who_knows_no_warehouse(
+    own_environment: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [DEPLOY / "env" / name for name in ("wdh.env", "dagster.env")]
+    environment = {name: value for file in files for name, value in set_variables(file).items()}
+    here = {"DAGSTER_HOME": str(tmp_path / "dagster"), "WDH_HOME": str(tmp_path)}
+    as_started(environment | here, own_environment, words="dagster webserver")
+
+    dagster_run.print_home()
+
+    assert capsys.readouterr().out.splitlines() == [str(tmp_path / "dagster")]
 
 
 @pytest.mark.unit

@@ -17,7 +17,7 @@ from work_data_hub.orchestration.places import describe_database, refuse_unreach
 from work_data_hub.orchestration.requests import Workplace
 from work_data_hub.orchestration.run_verdicts import close_orphans
 from work_data_hub.orchestration.server_log import ServerLog
-from work_data_hub.settings import Settings
+from work_data_hub.settings import Settings, get_client_settings
 
 
 def run_dev(*, port: int, host: str) -> int:
@@ -51,7 +51,7 @@ def run_up(*, port: int, host: str) -> int:
 
 def print_home() -> None:
     """Print the absolute folder."""
-    print(dagster_home(open_door()))
+    print(dagster_home(get_client_settings()))
 
 
 def _serve(settings: Settings, *, host: str, port: int, hold: int) -> int:
