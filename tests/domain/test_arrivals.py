@@ -21,9 +21,9 @@ def looks(*moments: Moment) -> list[Looked]:
         stamps = {at: stamp for at, (stamp, _) in moment.items()}
         contents = {at: content for at, (_, content) in moment.items()}
         if done:
-            done.append(look(done[-1].known, stamps, content=contents.get))
+            done.append(look(done[-1].known, stamps, {}, content=contents.get))
         else:
-            done.append(first_look(stamps, turn=7, content=contents.get))
+            done.append(first_look(stamps, {}, turn=7, content=contents.get))
     return done
 
 
@@ -94,7 +94,7 @@ def test_a_look_that_is_repeated_tells_the_same_at_the_same_turn() -> None:
     both = {OCTOBER: ("s1", "A"), NOVEMBER: ("s1", "B")}
     before = looks({}, both)[-1].known
     once, again = (
-        look(before, {at: stamp for at, (stamp, _) in seen.items()}, content=lambda at: both[at][1])
+        look(before, {at: stamp for at, (stamp, _) in seen.items()}, {}, content=lambda at: both[at][1])
         for seen in ({OCTOBER: both[OCTOBER]}, both)
     )
     assert (once.arrived, again.arrived) == ((OCTOBER,), (OCTOBER, NOVEMBER))
@@ -104,3 +104,28 @@ def test_a_look_that_is_repeated_tells_the_same_at_the_same_turn() -> None:
 def test_months_arrive_in_their_order() -> None:
     both = {NOVEMBER: ("s1", "B"), OCTOBER: ("s1", "A")}
     assert arrived({}, both, both)[-1] == (OCTOBER, NOVEMBER)
+
+
+def refused(*moments: Mapping[Place, str]) -> list[tuple[Place, ...]]:
+    """What each look says of months that cannot be chosen, by the reasons of each."""
+    done = [first_look({}, moments[0], turn=7, content=lambda _: None)]
+    for reasons in moments[1:]:
+        done.append(look(done[-1].known, {}, reasons, content=lambda _: None))
+    return [looked.refused for looked in done]
+
+
+def test_a_month_that_cannot_be_chosen_is_told_once_it_lasts() -> None:
+    two = {OCTOBER: "two"}
+    assert refused({}, two, two, two) == [(), (), (OCTOBER,), ()]
+    assert refused({}, two, {}, two, {}) == [()] * 5
+
+
+def test_another_reason_and_one_that_comes_back_are_told_again() -> None:
+    two, three = {OCTOBER: "two"}, {OCTOBER: "three"}
+    assert refused({}, two, two, three, three) == [(), (), (OCTOBER,), (), (OCTOBER,)]
+    assert refused({}, two, two, {}, two, two) == [(), (), (OCTOBER,), (), (), (OCTOBER,)]
+
+
+def test_what_cannot_be_chosen_at_the_first_look_is_known() -> None:
+    two, both = {OCTOBER: "two"}, {OCTOBER: "two", NOVEMBER: "two"}
+    assert refused(two, two, both, both) == [(), (), (), (NOVEMBER,)]

@@ -1,7 +1,7 @@
 """Which workbooks have arrived: what a month's folder held before against what it holds now."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from work_data_hub.domain.period import Period
 
@@ -31,6 +31,14 @@ class Sight:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a month's workbook cannot be chosen, in letters that change with the reason, and whether that was told."""
+
+    why: str
+    is_told: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """What looks remember of all months, those included whose files cannot be seen just now.
 
@@ -40,36 +48,66 @@ class Known:
 
     turn: int
     sights: Mapping[Place, Sight]
+    refusals: Mapping[Place, Refusal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
-    """A look at all months: what is new and rests, in the order of `Place`, and what to remember."""
+    """A look at all months, in the order of `Place`: what is new and rests, what cannot be chosen, what to remember."""
 
     arrived: tuple[Place, ...]
+    refused: tuple[Place, ...] = ()
     known: Known
 
 
-def first_look(stamps: Mapping[Place, str], *, turn: int, content: Callable[[Place], str | None]) -> Looked:
+def first_look(
+    stamps: Mapping[Place, str],
+    refusals: Mapping[Place, str],
+    *,
+    turn: int,
+    content: Callable[[Place], str | None],
+) -> Looked:
     """Take months as they are: known, not new. `turn` must be larger than any that was ever told.
 
     What `content` gives None for is known as it looks; later looks ask for it again.
     """
     sights = {at: Sight(stamp=stamp, told_stamp=stamp, content=content(at) or "") for at, stamp in stamps.items()}
-    return Looked(arrived=(), known=Known(turn=turn, sights=sights))
+    told = {at: Refusal(why=why, is_told=True) for at, why in refusals.items()}
+    return Looked(arrived=(), known=Known(turn=turn, sights=sights, refusals=told))
 
 
-def look(before: Known, stamps: Mapping[Place, str], *, content: Callable[[Place], str | None]) -> Looked:
+def look(
+    before: Known,
+    stamps: Mapping[Place, str],
+    refusals: Mapping[Place, str],
+    *,
+    content: Callable[[Place], str | None],
+) -> Looked:
     """Compare two looks. New is what holds another content than was told, and looks as it did a look ago.
 
     So a file that is still being copied waits for the next look. `content` reads a month's files, or gives None
     where they cannot be read now; it is asked only where they look otherwise than when they were told, or were
     never read. What was told of a month whose files are gone stays: the same content that comes back is not new.
+    A month is refused once for each reason that lasts for two looks, and again where it was well meanwhile.
     """
     seen = {at: _seen(before.sights.get(at), stamp, at=at, content=content) for at, stamp in sorted(stamps.items())}
     new = tuple(at for at, sight in seen.items() if _is_new(before.sights.get(at), sight))
-    known = Known(turn=before.turn + bool(new), sights={**before.sights, **seen})
-    return Looked(arrived=new, known=known)
+    lasting = tuple(at for at, why in sorted(refusals.items()) if _lasts(before.refusals.get(at), why))
+    known = Known(
+        turn=before.turn + bool(new or lasting),
+        sights={**before.sights, **seen},
+        refusals={at: Refusal(why=why, is_told=_is_told(before.refusals.get(at), why)) for at, why in refusals.items()},
+    )
+    return Looked(arrived=new, refused=lasting, known=known)
+
+
+def _lasts(known: Refusal | None, why: str) -> bool:
+    """Whether the reason is that of the look before, and was not told yet."""
+    return known == Refusal(why=why, is_told=False)
+
+
+def _is_told(known: Refusal | None, why: str) -> bool:
+    return known is not None and known.why == why
 
 
 def _is_new(known: Sight | None, seen: Sight) -> bool:

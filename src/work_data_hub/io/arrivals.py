@@ -21,12 +21,19 @@ _STAMP_LETTERS = 12
 class MonthsSeen:
     """The workbooks that a run of each domain's month would take, their stamps, and why others cannot be chosen.
 
-    A stamp says how a month's files look from outside: it changes with names, sizes and times of change.
+    A stamp says how a month's files look from outside: it changes with names, sizes and times of change. `unusable`
+    has the letters of those refusals of which a month's people should hear: there is something, and it cannot be taken.
     """
 
     found: dict[Place, Found] = field(default_factory=dict)
     stamps: dict[Place, str] = field(default_factory=dict)
     refused: dict[Place, WorkDataHubError] = field(default_factory=dict)
+
+    @property
+    def unusable(self) -> dict[Place, str]:
+        """By month, in letters that change with the reason."""
+        there = {at: why for at, why in self.refused.items() if not isinstance(why, WorkbookNotFound)}
+        return {at: _digest([str(why)])[:_STAMP_LETTERS] for at, why in there.items()}
 
 
 def is_empty(data_root: Path) -> bool:

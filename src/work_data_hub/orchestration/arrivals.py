@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from dagster import (
     DefaultSensorStatus,
@@ -14,7 +14,7 @@ from dagster import (
     SkipReason,
 )
 
-from work_data_hub.domain.arrivals import Known, Looked, Place, Sight, first_look, look
+from work_data_hub.domain.arrivals import Known, Looked, Place, Refusal, Sight, first_look, look
 from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.domain.period import Period
 from work_data_hub.domain.source import OnArrival, Source
@@ -58,6 +58,7 @@ def arrival_sensor(jobs: list[JobDefinition], *, read_seconds: float = READ_SECO
 def tell_arrivals(context: SensorEvaluationContext, *, read_seconds: float = READ_SECONDS) -> SensorResult:
     """One look: a run and an observation for each month that arrived, and the cursor for the next look.
 
+    A month that holds something that cannot be taken gets a run as well: it fails, and with it people are told why.
     Reads workbooks for about `read_seconds`, at least one month's; the others follow at later looks. While the data
     root is away nothing is looked at, and what is known stays.
     """
@@ -73,10 +74,14 @@ def tell_arrivals(context: SensorEvaluationContext, *, read_seconds: float = REA
     arrived = sorted(looked.arrived, key=_as_loaded)
     for at in arrived:
         context.log.info(f"{at.domain} {at.period}: {seen.found[at].reason}")
+    for at in looked.refused:
+        context.log.warning(f"{at.domain} {at.period}: {seen.refused[at]}")
+    turn = looked.known.turn
+    asked = {at: content_of(seen.found[at]) for at in arrived} | {at: seen.unusable[at] for at in looked.refused}
     return SensorResult(
-        run_requests=[_request(at, seen, turn=looked.known.turn, source=sources[at.domain]) for at in arrived],
+        run_requests=[_request(at, key=f"{at}:{what}:{turn}", source=sources[at.domain]) for at, what in asked.items()],
         asset_events=[workbook_seen(at, seen.found[at]) for at in arrived],
-        skip_reason=None if arrived else SkipReason(_nothing_new(looked.known, seen, outside, is_first=before is None)),
+        skip_reason=None if asked else SkipReason(_nothing_new(looked.known, seen, outside, is_first=before is None)),
         cursor=_cursor(looked.known),
     )
 
@@ -103,8 +108,8 @@ def _looked(before: Known | None, seen: MonthsSeen, *, read_seconds: float) -> L
     content = _reader(seen, until=time.monotonic() + read_seconds)
     if before is None:
         # Later than whatever a lost cursor told: a look tells at most once in LOOK_SECONDS.
-        return first_look(seen.stamps, turn=int(time.time()), content=content)
-    return look(before, seen.stamps, content=content)
+        return first_look(seen.stamps, seen.unusable, turn=int(time.time()), content=content)
+    return look(before, seen.stamps, seen.unusable, content=content)
 
 
 def _reader(seen: MonthsSeen, *, until: float) -> Callable[[Place], str | None]:
@@ -124,11 +129,11 @@ def _reader(seen: MonthsSeen, *, until: float) -> Callable[[Place], str | None]:
     return content
 
 
-def _request(at: Place, seen: MonthsSeen, *, turn: int, source: Source) -> RunRequest:
+def _request(at: Place, *, key: str, source: Source) -> RunRequest:
     executes = source.on_arrival is OnArrival.EXECUTE
     request = FileRequest(run_id="", domain=at.domain, period=at.period, execute=executes)
     return RunRequest(
-        run_key=f"{at}:{content_of(seen.found[at])}:{turn}",
+        run_key=key,
         job_name=f"{at.domain}{JOB_SUFFIX}",
         partition_key=str(at.period),
         run_config={"ops": {"find": {"config": FileRunConfig.of(request).model_dump()}}},
@@ -152,12 +157,18 @@ def _nothing_new(known: Known, seen: MonthsSeen, outside: Sequence[str], *, is_f
 
 
 def _cursor(known: Known) -> str:
-    """The turn, and by domain and month the stamp and the content told, and the stamp now where it is another."""
+    """The turn, and by domain and month the stamp and the content told, and the stamp now where it is another.
+
+    And why months are refused, with a blank behind it until that was told.
+    """
     months: dict[str, dict[str, str]] = {}
     for at, sight in sorted(known.sights.items()):
         now = "" if sight.stamp == sight.told_stamp else f" {sight.stamp}"
         months.setdefault(at.domain, {})[at.period.yyyymm] = f"{sight.told_stamp} {sight.content}{now}"
-    return json.dumps({"turn": known.turn, "months": months}, separators=(",", ":"))
+    refused: dict[str, dict[str, str]] = {}
+    for at, refusal in sorted(known.refusals.items()):
+        refused.setdefault(at.domain, {})[at.period.yyyymm] = refusal.why + ("" if refusal.is_told else " ")
+    return json.dumps({"turn": known.turn, "months": months, "refused": refused}, separators=(",", ":"))
 
 
 def _read_cursor(text: str | None) -> Known | None:
@@ -166,14 +177,20 @@ def _read_cursor(text: str | None) -> Known | None:
         told = json.loads(text or "")
         return Known(
             turn=int(told["turn"]),
-            sights={
-                Place(domain, Period.parse(month)): _sight(sight)
-                for domain, months in told["months"].items()
-                for month, sight in months.items()
-            },
+            sights={at: _sight(text) for at, text in _by_place(told["months"])},
+            refusals={at: _refusal(text) for at, text in _by_place(told.get("refused", {}))},
         )
     except (ValueError, KeyError, TypeError, AttributeError, ConfigError):
         return None
+
+
+def _by_place(told: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[Place, str]]:
+    for domain, months in told.items():
+        yield from ((Place(domain, Period.parse(month)), text) for month, text in months.items())
+
+
+def _refusal(text: str) -> Refusal:
+    return Refusal(why=text.rstrip(), is_told=not text.endswith(" "))
 
 
 def _sight(text: str) -> Sight:
