@@ -38,7 +38,7 @@ def test_loads_queue_and_a_cancelled_one_frees_its_place(hub: Hub) -> None:
         in_time(lambda: is_held_back(hub, second) and is_held_back(hub, same))
 
         assert (status(up.url, second), status(up.url, same)) == ("QUEUED", "QUEUED")
-        assert pools(up.url) == {"warehouse": 1}
+        assert pools(up.url) == {"warehouse": 1, "registry": 1}
         terminate(up.url, first)
         in_time(lambda: status(up.url, second) == "SUCCESS")
         assert status(up.url, first) == "CANCELED"

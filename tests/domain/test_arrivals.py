@@ -1,6 +1,7 @@
 """What counts as an arrival: new content that rests, once."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -21,7 +22,7 @@ def looks(*moments: Moment) -> list[Looked]:
         stamps = {at: stamp for at, (stamp, _) in moment.items()}
         contents = {at: content for at, (_, content) in moment.items()}
         if done:
-            done.append(look(done[-1].known, stamps, {}, content=contents.get))
+            done.append(look(done[-1].known, stamps, dict, content=contents.get))
         else:
             done.append(first_look(stamps, {}, turn=7, content=contents.get))
     return done
@@ -94,7 +95,7 @@ def test_a_look_that_is_repeated_tells_the_same_at_the_same_turn() -> None:
     both = {OCTOBER: ("s1", "A"), NOVEMBER: ("s1", "B")}
     before = looks({}, both)[-1].known
     once, again = (
-        look(before, {at: stamp for at, (stamp, _) in seen.items()}, {}, content=lambda at: both[at][1])
+        look(before, {at: stamp for at, (stamp, _) in seen.items()}, dict, content=lambda at: both[at][1])
         for seen in ({OCTOBER: both[OCTOBER]}, both)
     )
     assert (once.arrived, again.arrived) == ((OCTOBER,), (OCTOBER, NOVEMBER))
@@ -106,11 +107,11 @@ def test_months_arrive_in_their_order() -> None:
     assert arrived({}, both, both)[-1] == (OCTOBER, NOVEMBER)
 
 
-def refused(*moments: Mapping[Place, str]) -> list[tuple[Place, ...]]:
+def refused(*moments: dict[Place, str]) -> list[tuple[Place, ...]]:
     """What each look says of months that cannot be chosen, by the reasons of each."""
     done = [first_look({}, moments[0], turn=7, content=lambda _: None)]
     for reasons in moments[1:]:
-        done.append(look(done[-1].known, {}, reasons, content=lambda _: None))
+        done.append(look(done[-1].known, {}, reasons.copy, content=lambda _: None))
     return [looked.refused for looked in done]
 
 
@@ -129,3 +130,28 @@ def test_another_reason_and_one_that_comes_back_are_told_again() -> None:
 def test_what_cannot_be_chosen_at_the_first_look_is_known() -> None:
     two, both = {OCTOBER: "two"}, {OCTOBER: "two", NOVEMBER: "two"}
     assert refused(two, two, both, both) == [(), (), (), (NOVEMBER,)]
+
+
+def test_what_was_refused_before_anybody_remembered_refusals_is_no_news() -> None:
+    known = replace(first_look({}, {}, turn=7, content=lambda _: None).known, refusals=None)
+    once = look(known, {}, lambda: {OCTOBER: "two"}, content=lambda _: None)
+    again = look(once.known, {}, lambda: {OCTOBER: "two"}, content=lambda _: None)
+    assert (once.refused, again.refused) == ((), ())
+
+
+def test_a_month_that_changed_and_cannot_be_read_is_told_once_and_read_before_what_never_was() -> None:
+    asked: list[Place] = []
+
+    def content(at: Place) -> None:
+        asked.append(at)
+
+    known = first_look({OCTOBER: "s1", NOVEMBER: "s1"}, {}, turn=7, content=lambda _: None).known
+    told = []
+    reasons: dict[Place, str]
+    for reasons in ({}, {NOVEMBER: "locked"}, {NOVEMBER: "locked"}, {}, {NOVEMBER: "locked"}):
+        looked = look(known, {OCTOBER: "s1", NOVEMBER: "s2"}, reasons.copy, content=content)
+        known = looked.known
+        told.append(looked.refused)
+
+    assert told == [(), (), (NOVEMBER,), (), ()]
+    assert asked == [OCTOBER, *[NOVEMBER, OCTOBER] * 4]

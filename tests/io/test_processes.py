@@ -1,5 +1,6 @@
 """A process is known again by its machine, number and start, whatever happens to the clock."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -94,6 +95,19 @@ def test_who_cannot_leave_a_sign_works_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "signs").write_text("no folder")
     keep_sign(tmp_path / "signs")
     assert is_alive(other(NAMESPACE, "1"), signs=tmp_path / "signs") is None
+
+
+def test_a_folder_without_locks_makes_nobody_dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def has_none(descriptor: int, *, wait: bool) -> None:
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(processes, "take", has_none)
+        patch.setattr(processes, "_namespace", lambda: "1")
+        keep_sign(tmp_path)
+        name = this_process()
+
+    assert is_alive(name, signs=tmp_path) is None
 
 
 def test_without_proc_the_time_of_start_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -131,6 +131,18 @@ def test_a_correction_laid_beside_the_workbook_leads_to_a_run_that_says_so(in_hu
     assert watch.keys(looks=3) == []
 
 
+def test_where_all_months_are_refused_at_once_a_few_runs_say_so(in_hub: Hub) -> None:
+    months = [f"2024{month:02d}" for month in range(1, 10)]
+    for month in months:
+        write_sample_drop(in_hub.data, period=month, rows=50, only=["annual_award"], versions=("V1",))
+    watch = Watch()
+    watch.tick()
+    for workbook in [*in_hub.data.rglob("*.xlsx")]:
+        shutil.copy(workbook, workbook.with_name(f"{workbook.stem}(更正).xlsx"))
+
+    assert [len(watch.tick().run_requests or ()) for _ in range(4)] == [0, 5, 0, 0]
+
+
 def test_months_that_are_not_open_are_named(in_hub: Hub, watch: Watch) -> None:
     for month in ("203701", "201812"):
         write_sample_drop(in_hub.data, period=month, rows=60, only=[DOMAIN])
@@ -259,10 +271,10 @@ def test_a_file_that_goes_while_it_is_looked_at_holds_no_other_month_up(
         patch.setattr(arrivals, "find_workbooks", goes)
         assert {str(key).split(":")[0] for key in watch.keys(looks=1)} == {"annual_award", "annual_loss"}
         (in_hub.home / "moved.xlsx").rename(there)
-        # Twice in a row is no chance any more: a run says so.
-        assert {str(key).split(":")[0] for key in watch.keys(looks=1)} == {DOMAIN}
+        said = watch.reason()
     (in_hub.home / "moved.xlsx").rename(there)
 
+    assert f"{DOMAIN}:202410: [UNREADABLE_WORKBOOK]" in said
     assert watch.keys(looks=3) == []
 
 

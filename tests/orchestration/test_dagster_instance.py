@@ -71,6 +71,19 @@ def test_processes_that_open_a_new_home_at_once_all_get_it(tmp_path: Path) -> No
 
 
 @pytest.mark.integration
+def test_what_writes_facts_is_limited_from_the_first_look_of_the_queue(tmp_path: Path) -> None:
+    settings = _settings(tmp_path)
+    with dagster_instance(settings) as new:
+        limits = {pool.name: (pool.limit, pool.from_default) for pool in new.event_log_storage.get_pool_limits()}
+        new.event_log_storage.set_concurrency_slots("warehouse", 2)
+    with dagster_instance(settings) as again:
+        kept = {pool.name: pool.limit for pool in again.event_log_storage.get_pool_limits()}
+
+    assert limits == {"warehouse": (1, True), "registry": (1, True)}
+    assert kept == {"warehouse": 2, "registry": 1}
+
+
+@pytest.mark.integration
 def test_ctrl_c_prints_no_traceback(hub: Hub) -> None:
     hub.sample(rows=5_000)
     # A terminal's Ctrl-C reaches every process of the group.

@@ -42,13 +42,14 @@ class Refusal:
 class Known:
     """What looks remember of all months, those included whose files cannot be seen just now.
 
+    `refusals` is None where nothing is known of them: what is refused then counts as told.
     `turn` grows by one with each look that tells something: old content that comes back arrives at another turn,
     a look that is repeated tells the same at the same one.
     """
 
     turn: int
     sights: Mapping[Place, Sight]
-    refusals: Mapping[Place, Refusal] = field(default_factory=dict)
+    refusals: Mapping[Place, Refusal] | None = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,7 @@ def first_look(
 def look(
     before: Known,
     stamps: Mapping[Place, str],
-    refusals: Mapping[Place, str],
+    refusals: Callable[[], Mapping[Place, str]],
     *,
     content: Callable[[Place], str | None],
 ) -> Looked:
@@ -87,27 +88,44 @@ def look(
 
     So a file that is still being copied waits for the next look. `content` reads a month's files, or gives None
     where they cannot be read now; it is asked only where they look otherwise than when they were told, or were
-    never read. What was told of a month whose files are gone stays: the same content that comes back is not new.
-    A month is refused once for each reason that lasts for two looks, and again where it was well meanwhile.
+    never read, in the order of `stamps`, those that changed first. What was told of a month whose files are gone
+    stays: the same content that comes back is not new.
+    `refusals`, asked after that, gives the months that cannot be chosen or read, and why. A month is refused once for
+    each reason that lasts for two looks, and again where it was well meanwhile.
     """
-    seen = {at: _seen(before.sights.get(at), stamp, at=at, content=content) for at, stamp in sorted(stamps.items())}
-    new = tuple(at for at, sight in seen.items() if _is_new(before.sights.get(at), sight))
-    lasting = tuple(at for at, why in sorted(refusals.items()) if _lasts(before.refusals.get(at), why))
+    changed_first = sorted(stamps.items(), key=lambda one: _is_as_told(before, *one))
+    seen = {at: _seen(before.sights.get(at), stamp, at=at, content=content) for at, stamp in changed_first}
+    new = tuple(at for at in sorted(seen) if _is_new(before.sights.get(at), seen[at]))
+    reasons = refusals()
+    lasting = tuple(at for at, why in sorted(reasons.items()) if _lasts(before, at, why))
     known = Known(
         turn=before.turn + bool(new or lasting),
         sights={**before.sights, **seen},
-        refusals={at: Refusal(why=why, is_told=_is_told(before.refusals.get(at), why)) for at, why in refusals.items()},
+        refusals={
+            **_not_well_yet(before, seen),
+            **{at: Refusal(why=why, is_told=_is_known(before, at, why)) for at, why in reasons.items()},
+        },
     )
     return Looked(arrived=new, refused=lasting, known=known)
 
 
-def _lasts(known: Refusal | None, why: str) -> bool:
+def _is_as_told(before: Known, at: Place, stamp: str) -> bool:
+    return at in before.sights and before.sights[at].told_stamp == stamp
+
+
+def _lasts(before: Known, at: Place, why: str) -> bool:
     """Whether the reason is that of the look before, and was not told yet."""
-    return known == Refusal(why=why, is_told=False)
+    return before.refusals is not None and before.refusals.get(at) == Refusal(why=why, is_told=False)
 
 
-def _is_told(known: Refusal | None, why: str) -> bool:
-    return known is not None and known.why == why
+def _is_known(before: Known, at: Place, why: str) -> bool:
+    return before.refusals is None or (at in before.refusals and before.refusals[at].why == why)
+
+
+def _not_well_yet(before: Known, seen: Mapping[Place, Sight]) -> dict[Place, Refusal]:
+    """Refusals of months that can be chosen by now, and were not read yet."""
+    waiting = {at for at, sight in seen.items() if sight.stamp != sight.told_stamp}
+    return {at: refusal for at, refusal in (before.refusals or {}).items() if at in waiting}
 
 
 def _is_new(known: Sight | None, seen: Sight) -> bool:

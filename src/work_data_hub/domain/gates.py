@@ -133,8 +133,7 @@ def _warning(name: str, found: int, text: str, **facts: int) -> Gate:
 
 
 def _reasons(report: DomainReport) -> str:
-    said = ", ".join(f"{reason.name} {reason.rows:,}" for reason in report.reject_reasons[:_MOST_TOLD])
-    return f"{said} · {report.rejects_path or 'no workbook'}"
+    return ", ".join(f"{reason.name} {reason.rows:,}" for reason in report.reject_reasons[:_MOST_TOLD])
 
 
 def _named(counts: Mapping[str, int]) -> str:

@@ -23,11 +23,13 @@ class MonthsSeen:
 
     A stamp says how a month's files look from outside: it changes with names, sizes and times of change. `unusable`
     has the letters of those refusals of which a month's people should hear: there is something, and it cannot be taken.
+    `unseen` are the months that the system did not let us look at, whether there is something or not.
     """
 
     found: dict[Place, Found] = field(default_factory=dict)
     stamps: dict[Place, str] = field(default_factory=dict)
     refused: dict[Place, WorkDataHubError] = field(default_factory=dict)
+    unseen: dict[Place, WorkDataHubError] = field(default_factory=dict)
 
     @property
     def unusable(self) -> dict[Place, str]:
@@ -76,7 +78,7 @@ def _look_at(at: Place, source: Source, *, data_root: Path, seen: MonthsSeen) ->
     except WorkDataHubError as error:
         seen.refused[at] = error
     except OSError as error:
-        seen.refused[at] = UnreadableWorkbook(
+        seen.unseen[at] = UnreadableWorkbook(
             f"cannot be looked at now: {error.strerror or error}",
             file=str(error.filename or month_path(source, at.period)),
             hint="it is looked at again by itself",

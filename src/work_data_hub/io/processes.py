@@ -35,8 +35,14 @@ def keep_sign(folder: Path) -> None:
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-        take(descriptor, wait=False)
-        _kept[path] = descriptor
+        try:
+            take(descriptor, wait=False)
+        except OSError:
+            # A file that nobody holds would say that this process is dead.
+            path.unlink()
+            os.close(descriptor)
+        else:
+            _kept[path] = descriptor
 
 
 def is_alive(name: str, *, signs: Path) -> bool | None:

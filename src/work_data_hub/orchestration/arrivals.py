@@ -59,9 +59,10 @@ def tell_arrivals(context: SensorEvaluationContext, *, read_seconds: float = REA
     """One look: a run and an observation for each month that arrived, and the cursor for the next look.
 
     A month that holds something that cannot be taken gets a run as well: it fails, and with it people are told why.
-    Reads workbooks for about `read_seconds`, at least one month's; the others follow at later looks. While the data
-    root is away nothing is looked at, and what is known stays.
+    Looks and reads for about `read_seconds`, at least at one month's workbooks; the others follow at later looks.
+    While the data root is away nothing is looked at, and what is known stays.
     """
+    until = time.monotonic() + read_seconds
     settings, before = get_settings(), _read_cursor(context.cursor)
     away = _why_away(settings, before)
     if away:
@@ -70,14 +71,17 @@ def tell_arrivals(context: SensorEvaluationContext, *, read_seconds: float = REA
     periods = _periods()
     seen = months_with_workbooks(sources, data_root=settings.data_root, periods=periods)
     outside = months_outside(settings.data_root, periods)
-    looked = _looked(before, seen, read_seconds=read_seconds)
+    looked = _looked(before, seen, until=until)
     arrived = sorted(looked.arrived, key=_as_loaded)
     for at in arrived:
         context.log.info(f"{at.domain} {at.period}: {seen.found[at].reason}")
     for at in looked.refused:
         context.log.warning(f"{at.domain} {at.period}: {seen.refused[at]}")
-    turn = looked.known.turn
-    asked = {at: content_of(seen.found[at]) for at in arrived} | {at: seen.unusable[at] for at in looked.refused}
+    turn, unusable = looked.known.turn, seen.unusable
+    # Where all are refused at once, it is the share: a few runs say so as well as hundreds.
+    asked = {at: unusable[at] for at in looked.refused[:_MOST_TOLD]} | {
+        at: content_of(seen.found[at]) for at in arrived
+    }
     return SensorResult(
         run_requests=[_request(at, key=f"{at}:{what}:{turn}", source=sources[at.domain]) for at, what in asked.items()],
         asset_events=[workbook_seen(at, seen.found[at]) for at in arrived],
@@ -104,12 +108,19 @@ def _periods() -> list[Period]:
     return [period_of(key) for key in MONTHS.get_partition_keys()]
 
 
-def _looked(before: Known | None, seen: MonthsSeen, *, read_seconds: float) -> Looked:
-    content = _reader(seen, until=time.monotonic() + read_seconds)
+def _looked(before: Known | None, seen: MonthsSeen, *, until: float) -> Looked:
+    content = _reader(seen, until=until)
     if before is None:
         # Later than whatever a lost cursor told: a look tells at most once in LOOK_SECONDS.
         return first_look(seen.stamps, seen.unusable, turn=int(time.time()), content=content)
-    return look(before, seen.stamps, seen.unusable, content=content)
+    return look(before, _in_rotation(seen.stamps), lambda: seen.unusable, content=content)
+
+
+def _in_rotation(stamps: Mapping[Place, str]) -> dict[Place, str]:
+    """From another month at each look, so that one that takes all the time to fail holds up no other for good."""
+    months = sorted(stamps)
+    first = int(time.time() // LOOK_SECONDS) % max(len(months), 1)
+    return {at: stamps[at] for at in (*months[first:], *months[:first])}
 
 
 def _reader(seen: MonthsSeen, *, until: float) -> Callable[[Place], str | None]:
@@ -152,7 +163,7 @@ def _nothing_new(known: Known, seen: MonthsSeen, outside: Sequence[str], *, is_f
     said += [f"{gone} that are known cannot be seen now"] if gone else []
     said += [f"{unread} still to be read"] if unread else []
     said += [f"waiting until they rest and are read: {', '.join(waiting[:_MOST_TOLD])}"] if waiting else []
-    said += [f"{at}: {error}" for at, error in list(seen.refused.items())[:_MOST_TOLD]]
+    said += [f"{at}: {error}" for at, error in list((seen.refused | seen.unseen).items())[:_MOST_TOLD]]
     return " · ".join(said)
 
 
@@ -166,7 +177,7 @@ def _cursor(known: Known) -> str:
         now = "" if sight.stamp == sight.told_stamp else f" {sight.stamp}"
         months.setdefault(at.domain, {})[at.period.yyyymm] = f"{sight.told_stamp} {sight.content}{now}"
     refused: dict[str, dict[str, str]] = {}
-    for at, refusal in sorted(known.refusals.items()):
+    for at, refusal in sorted((known.refusals or {}).items()):
         refused.setdefault(at.domain, {})[at.period.yyyymm] = refusal.why + ("" if refusal.is_told else " ")
     return json.dumps({"turn": known.turn, "months": months, "refused": refused}, separators=(",", ":"))
 
@@ -178,7 +189,7 @@ def _read_cursor(text: str | None) -> Known | None:
         return Known(
             turn=int(told["turn"]),
             sights={at: _sight(text) for at, text in _by_place(told["months"])},
-            refusals={at: _refusal(text) for at, text in _by_place(told.get("refused", {}))},
+            refusals={at: _refusal(text) for at, text in _by_place(told["refused"])} if "refused" in told else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError, ConfigError):
         return None

@@ -154,7 +154,9 @@ def _open(home: Path) -> DagsterInstance:
     try:
         # Of processes that make its tables at once, all but the first would fail.
         with file_lock(home / "opening.lock"):
-            return DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=_OF_THE_COMMAND_LINE))
+            instance = DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=_OF_THE_COMMAND_LINE))
+            _limit_pools(instance)
+            return instance
     except _refusals() as error:
         # Dagster's error stays out of the chain: its text quotes values of the page, and one may be a password.
         raise ConfigError(
@@ -163,6 +165,14 @@ def _open(home: Path) -> DagsterInstance:
             field=HOME_VARIABLE,
             hint="correct the page, or delete it: it is then written anew",
         ) from None
+
+
+def _limit_pools(instance: DagsterInstance) -> None:
+    """Make the limits of our pools known: the queue learns one by its first look, and lets that one pass unlimited."""
+    known = instance.event_log_storage.get_concurrency_keys()
+    if instance.global_op_concurrency_default_limit is not None:
+        for pool in {WAREHOUSE_POOL, REGISTRY_POOL} - set(known):
+            instance.event_log_storage.initialize_concurrency_limit_to_default(pool)
 
 
 def _refusals() -> tuple[type[Exception], ...]:

@@ -16,7 +16,12 @@ import psutil
 from work_data_hub.errors import ConfigError, Unexpected, UsageError
 from work_data_hub.io.local_server import listening_socket
 from work_data_hub.io.lone_holder import Held, lone_holder, say
-from work_data_hub.orchestration.dagster_instance import DEFINITIONS, dagster_environment, dagster_home
+from work_data_hub.orchestration.dagster_instance import (
+    DEFINITIONS,
+    dagster_environment,
+    dagster_home,
+    dagster_instance,
+)
 from work_data_hub.orchestration.server_log import ServerLog
 from work_data_hub.settings import Settings
 
@@ -58,6 +63,9 @@ def dagster_servers(
 
     What they say goes to `log`, else to the terminal.
     """
+    # Its parts open it by themselves, and at once: by then it is made.
+    with dagster_instance(settings):
+        pass
     command = [sys.executable, "-m", "dagster", "dev", "-m", DEFINITIONS, "-p", str(port), "-h", host]
     spoken: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if log else {}
     process = subprocess.Popen(

@@ -4,9 +4,11 @@ from work_data_hub.domain.batch.pipeline import Pipeline
 
 _CRON = (
     "cron: Dagster makes schedules of the files in config/pipelines alone, when it loads its code location; "
-    "declare the pipeline there, reload the location, and start the schedule"
+    "declare the pipeline there, let Dagster load its code again, and start the schedule"
 )
-_NO_CRON = "cron: a schedule that Dagster has asks for runs until no file declares it and its code location is reloaded"
+_NO_CRON = (
+    "cron: a schedule that Dagster has asks for runs until no file declares it and Dagster has loaded its code again"
+)
 
 
 def notes_of_change(before: Pipeline | None, after: Pipeline) -> tuple[str, ...]:
