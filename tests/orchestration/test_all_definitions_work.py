@@ -42,6 +42,7 @@ from work_data_hub.orchestration.batch_jobs import schedule_name
 from work_data_hub.orchestration.dagster_instance import STORAGE_VARIABLE, dagster_instance
 from work_data_hub.orchestration.definitions import defs
 from work_data_hub.orchestration.file_assets import GOLD, LAYERS, asset_key
+from work_data_hub.orchestration.run_marks import BEGUN_TAG, LEDGER_TAG, PROCESS_TAG, WAREHOUSE_TAG
 from work_data_hub.settings import get_settings
 
 pytestmark = pytest.mark.integration
@@ -260,10 +261,10 @@ def arrive(place: Place, instance: DagsterInstance) -> None:
 def reconcile(place: Place, instance: DagsterInstance) -> None:
     machine, _, *rest = this_process().split(":")
     tags = {
-        "wdh/process": ":".join((machine, "4194305", *rest)),
-        "wdh/begun": (run_id := str(uuid4())),
-        "wdh/run_id": run_id,
-        "wdh/warehouse": warehouse_name(place.hub.url),
+        PROCESS_TAG: ":".join((machine, "4194305", *rest)),
+        BEGUN_TAG: (run_id := str(uuid4())),
+        LEDGER_TAG: run_id,
+        WAREHOUSE_TAG: warehouse_name(place.hub.url),
         "wdh/month": "202412",
     }
     run = instance.create_run_for_job(
@@ -308,8 +309,10 @@ def tell_run(place: Place, instance: DagsterInstance) -> None:
 
 
 def tell_check(place: Place, instance: DagsterInstance) -> None:
+    # A month of its own: what was warned of before, in whatever test, is not told again.
+    write_sample_drop(place.hub.data, period="202411", rows=60, only=[DOMAIN])
     cursor = tick(instance, "check_failure_notices").cursor
-    run_job(instance, f"{DOMAIN}_job", period="202412", execute=True)
+    run_job(instance, f"{DOMAIN}_job", period="202411", execute=True)
     tick(instance, "check_failure_notices", cursor)
     assert {body["kind"] for body in place.told} == {"check_failed"}
 

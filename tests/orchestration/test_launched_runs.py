@@ -20,6 +20,7 @@ from work_data_hub.orchestration.definitions import defs
 from work_data_hub.orchestration.notices import notice_sensors
 from work_data_hub.orchestration.places import workplace
 from work_data_hub.orchestration.requests import Workplace
+from work_data_hub.orchestration.run_marks import PROCESS_TAG
 from work_data_hub.orchestration.run_verdicts import close_orphans
 from work_data_hub.settings import get_settings
 
@@ -80,7 +81,7 @@ def test_a_run_killed_before_it_named_its_process_is_closed(
         run_id = server.launch(instance, job, config).run_id
         known = close_orphans(instance, place(), settled_seconds=0)
         server.kill()
-    assert "wdh/process" not in now(instance, run_id).tags
+    assert PROCESS_TAG not in now(instance, run_id).tags
     assert not now(instance, run_id).is_finished
     assert (known, close_orphans(instance, place(), settled_seconds=3600)) == ((), ())
 

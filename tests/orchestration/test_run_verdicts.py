@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from uuid import uuid4
@@ -33,6 +33,7 @@ from work_data_hub.orchestration import run_verdicts
 from work_data_hub.orchestration.definitions import defs
 from work_data_hub.orchestration.places import workplace
 from work_data_hub.orchestration.requests import Workplace
+from work_data_hub.orchestration.run_marks import BEGUN_TAG, PROCESS_TAG, WAREHOUSE_TAG
 from work_data_hub.orchestration.run_verdicts import Verdict, close_orphans
 from work_data_hub.settings import get_settings
 
@@ -168,12 +169,11 @@ def test_a_run_whose_work_was_all_done_is_a_success(in_hub: Hub, instance: Dagst
     assert "is committed; all that follows had run" in verdict.text
 
 
-def begun(instance: DagsterInstance, **tags: str) -> DagsterRun:
+def begun(instance: DagsterInstance, tags: Mapping[str, str] | None = None) -> DagsterRun:
     """A run under way, in this process unless the tags say otherwise."""
-    own = {"wdh/begun": (run_id := str(uuid4())), "wdh/process": this_process()}
+    own = {BEGUN_TAG: (run_id := str(uuid4())), PROCESS_TAG: this_process(), **(tags or {})}
     job = defs.get_job_def(f"{DOMAIN}_job")
-    named = {f"wdh/{name}": text for name, text in tags.items()}
-    return instance.create_run_for_job(job, run_id=run_id, tags=own | named, status=DagsterRunStatus.STARTED)
+    return instance.create_run_for_job(job, run_id=run_id, tags=own, status=DagsterRunStatus.STARTED)
 
 
 def test_living_runs_are_left_alone(in_hub: Hub, instance: DagsterInstance) -> None:
@@ -205,7 +205,7 @@ def test_a_run_launched_again_is_not_judged_by_the_tags_of_the_first(in_hub: Hub
     killed(in_hub, "before_commit")
     judged(instance)
     (first,) = instance.get_runs()
-    again = begun(instance, **{tag.removeprefix("wdh/"): text for tag, text in first.tags.items() if "wdh/" in tag})
+    again = begun(instance, {tag: text for tag, text in first.tags.items() if "wdh" in tag})
 
     assert close_orphans(instance, place()) == ()
     assert unfinished(instance).run_id == again.run_id
@@ -239,7 +239,7 @@ def test_a_run_of_another_warehouse_is_left_alone(in_hub: Hub, instance: Dagster
     killed(in_hub, fault)
     name = warehouse_name(in_hub.url)
 
-    assert unfinished(instance).tags["wdh/warehouse"] == name
+    assert unfinished(instance).tags[WAREHOUSE_TAG] == name
     assert "@" not in name
     for url in (None, f"{in_hub.url}_of_others"):
         assert close_orphans(instance, replace(place(), database_url=url)) == ()
@@ -248,7 +248,7 @@ def test_a_run_of_another_warehouse_is_left_alone(in_hub: Hub, instance: Dagster
 
 def test_a_killed_plan_is_closed_without_any_warehouse(in_hub: Hub, instance: DagsterInstance) -> None:
     machine, _, *rest = this_process().split(":")
-    begun(instance, process=":".join((machine, str(2**22 + 1), *rest)), mode="plan")
+    begun(instance, {PROCESS_TAG: ":".join((machine, str(2**22 + 1), *rest))})
 
     (verdict,) = close_orphans(instance, replace(place(), database_url=None))
 

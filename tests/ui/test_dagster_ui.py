@@ -23,6 +23,7 @@ from tests.patience import PATIENT_SECONDS, until
 from work_data_hub.io.migrations import upgrade
 from work_data_hub.io.postgres import connect
 from work_data_hub.orchestration.file_assets import MONTHS
+from work_data_hub.orchestration.run_marks import PROCESS_TAG
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
@@ -189,7 +190,7 @@ def test_a_launched_run_that_died_with_its_server_is_reported_and_tried_once_mor
     with held(page_hub):
         launch(address, f"{DOMAIN}_job", {"ops": {"find": {"config": {"period": "202405", "execute": True}}}})
         until(lambda: is_waiting(page_hub), every=0.2)
-        run = psutil.Process(int(runs(address, "202405")[0]["tags"]["wdh/process"].split(":")[1]))
+        run = psutil.Process(int(runs(address, "202405")[0]["tags"][PROCESS_TAG].split(":")[1]))
         kill(*filter(None, [run.parent()]), run)
         # Without that server nobody looks at anything; the page's Reload starts it anew.
         ask(

@@ -4,13 +4,14 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
+from dagster._core.storage.tags import HIDDEN_TAG_PREFIX
 
 from work_data_hub.orchestration.requests import Workplace
 from work_data_hub.orchestration.run_verdicts import Verdict, judged, show_loads
 
 # What the code server says of a worker that it finds dead.
 _CRASH = re.compile(r"Run execution process for \S+ (?P<how>was terminated by [^.]*|unexpectedly exited [^.]*)")
-_TOLD_TAG = "wdh/told"
+_TOLD_TAG = f"{HIDDEN_TAG_PREFIX}wdh_told"
 _LOOKED_BACK = timedelta(hours=1)
 
 

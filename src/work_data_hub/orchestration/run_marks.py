@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dagster import DagsterRun
+from dagster._core.storage.tags import HIDDEN_TAG_PREFIX
 
 from work_data_hub.io.processes import is_alive, keep_sign, this_process
 from work_data_hub.io.run_verdicts import warehouse_name
 from work_data_hub.orchestration.file_run import FileRun
 
-PROCESS_TAG, WAREHOUSE_TAG, LEDGER_TAG = "wdh/process", "wdh/warehouse", "wdh/run_id"
+LEDGER_TAG = "wdh/run_id"
+# Dagster's page does not show tags of this prefix.
+PROCESS_TAG, WAREHOUSE_TAG = f"{HIDDEN_TAG_PREFIX}wdh_process", f"{HIDDEN_TAG_PREFIX}wdh_warehouse"
 # A run that is launched again begins with a copy of all tags: these are its own where they name it.
-_BEGUN_TAG = "wdh/begun"
+BEGUN_TAG = f"{HIDDEN_TAG_PREFIX}wdh_begun"
 
 
 def marks(run: FileRun, *, dagster_run: str) -> dict[str, str]:
@@ -22,7 +25,7 @@ def marks(run: FileRun, *, dagster_run: str) -> dict[str, str]:
     keep_sign(signs_folder(run.place.home))
     url = run.place.database_url
     writes = {WAREHOUSE_TAG: warehouse_name(url)} if run.request.execute and url else {}
-    return {_BEGUN_TAG: dagster_run, PROCESS_TAG: this_process(), LEDGER_TAG: run.request.run_id, **writes}
+    return {BEGUN_TAG: dagster_run, PROCESS_TAG: this_process(), LEDGER_TAG: run.request.run_id, **writes}
 
 
 def asked_of(run: DagsterRun, *, graph: str = "") -> Mapping[str, object]:
@@ -35,7 +38,7 @@ def asked_of(run: DagsterRun, *, graph: str = "") -> Mapping[str, object]:
 
 def is_marked(run: DagsterRun) -> bool:
     """Whether the marks that the run carries are its own."""
-    return run.tags.get(_BEGUN_TAG) == run.run_id
+    return run.tags.get(BEGUN_TAG) == run.run_id
 
 
 def signs_folder(home: Path) -> Path:
