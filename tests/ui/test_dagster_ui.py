@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import psutil
 import pytest
+from dagster import DagsterInstance
 from playwright.sync_api import Page, expect, sync_playwright
 from psycopg2 import sql
 from tests.dagster_page import ask, launch
@@ -190,7 +191,7 @@ def test_a_launched_run_that_died_with_its_server_is_reported_and_tried_once_mor
     with held(page_hub):
         launch(address, f"{DOMAIN}_job", {"ops": {"find": {"config": {"period": "202405", "execute": True}}}})
         until(lambda: is_waiting(page_hub), every=0.2)
-        run = psutil.Process(int(runs(address, "202405")[0]["tags"][PROCESS_TAG].split(":")[1]))
+        run = process_of(page_hub, runs(address, "202405")[0]["id"])
         kill(*filter(None, [run.parent()]), run)
         # Without that server nobody looks at anything; the page's Reload starts it anew.
         ask(
@@ -202,6 +203,14 @@ def test_a_launched_run_that_died_with_its_server_is_reported_and_tried_once_mor
 
         assert says_why(page, first)
     until(lambda: "2024-05" in months_in(address), seconds=3 * PATIENT_SECONDS, every=1.0)
+
+
+def process_of(hub: Hub, run_id: str) -> psutil.Process:
+    """The process that a run says of itself; the page does not show it."""
+    with DagsterInstance.from_config(str(hub.home / "dagster")) as instance:
+        run = instance.get_run_by_id(run_id)
+    assert run
+    return psutil.Process(int(run.tags[PROCESS_TAG].split(":")[1]))
 
 
 @contextmanager
