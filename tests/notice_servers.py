@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
+
+from work_data_hub.settings import get_settings
+
 
 @dataclass
 class Mailbox:
@@ -32,6 +36,15 @@ class Mailbox:
 
     def answer_to(self, command: str, otherwise: str = "250 ok") -> str:
         return next((answer for start, answer in self.answers.items() if command.upper().startswith(start)), otherwise)
+
+
+@contextmanager
+def heard_by_webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
+    """A webhook that the settings name."""
+    with webhook() as box:
+        monkeypatch.setenv("WDH_NOTICE_WEBHOOK", box.url)
+        get_settings.cache_clear()
+        yield box
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from psycopg2 import sql
 from pydantic import SecretStr
 from tests.hub import DOMAIN, PROJECT, Hub
 from tests.lookup_requests import queue_names
-from tests.notice_servers import webhook
+from tests.notice_servers import heard_by_webhook
 from tests.played_runner import played_runner, succeed
 
 from work_data_hub.domain.batch.pipeline import Pipeline
@@ -85,9 +85,7 @@ def place(in_hub: Hub, warehouse: Connection, monkeypatch: pytest.MonkeyPatch) -
     with transaction(warehouse), warehouse.cursor() as cursor:
         for pipeline in (FILMS, *(one for one in read_pipelines(PROJECT / "config" / "pipelines"))):
             create_pipeline(cursor, pipeline, actor="tests")
-    with webhook() as box:
-        monkeypatch.setenv("WDH_NOTICE_WEBHOOK", box.url)
-        get_settings.cache_clear()
+    with heard_by_webhook(monkeypatch) as box:
         yield Place(in_hub, warehouse, box.received, monkeypatch)
     get_settings.cache_clear()
 

@@ -12,7 +12,7 @@ from dagster import AssetKey, DagsterInstance, DagsterRun, DagsterRunStatus, bui
 from dagster._core.storage.tags import GRPC_INFO_TAG, PARENT_RUN_ID_TAG
 from tests.code_server import CodeServer, code_server
 from tests.hub import DOMAIN, Hub
-from tests.notice_servers import Mailbox, webhook
+from tests.notice_servers import Mailbox, heard_by_webhook
 from tests.patience import until
 
 from work_data_hub.orchestration.crashed_runs import tell_crashes
@@ -45,9 +45,7 @@ def instance(in_hub: Hub) -> Iterator[DagsterInstance]:
 
 @pytest.fixture
 def hook(in_hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
-    with webhook() as box:
-        monkeypatch.setenv("WDH_NOTICE_WEBHOOK", box.url)
-        get_settings.cache_clear()
+    with heard_by_webhook(monkeypatch) as box:
         yield box
 
 

@@ -18,7 +18,7 @@ from dagster import (
     build_sensor_context,
 )
 from tests.hub import DOMAIN, Hub
-from tests.notice_servers import Mailbox, mail_server, webhook
+from tests.notice_servers import Mailbox, heard_by_webhook, mail_server
 
 from work_data_hub.io.sample_drop import write_sample_drop
 from work_data_hub.orchestration.definitions import defs
@@ -55,9 +55,7 @@ def instance() -> Iterator[DagsterInstance]:
 
 @pytest.fixture
 def hook(in_hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
-    with webhook() as box:
-        monkeypatch.setenv("WDH_NOTICE_WEBHOOK", box.url)
-        get_settings.cache_clear()
+    with heard_by_webhook(monkeypatch) as box:
         yield box
 
 
@@ -237,14 +235,20 @@ def test_a_webhook_that_is_down_does_not_hold_up_mail(instance: DagsterInstance,
     assert subjects(hook) == ["202410"]
 
 
-@pytest.mark.parametrize("status", [302, 400, 404, 413])
-def test_a_notice_that_a_webhook_refuses_for_good_is_said_and_passed_over(
-    status: int, instance: DagsterInstance, hook: Mailbox, capfd: pytest.CaptureFixture[str]
-) -> None:
+def two_failures(instance: DagsterInstance) -> Watch:
+    """A sensor that has looked, and two months that failed since."""
     watch = Watch(RUNS, instance)
     watch.tick()
     run(instance, period="202410")
     run(instance, period="202411")
+    return watch
+
+
+@pytest.mark.parametrize("status", [302, 400, 404, 413])
+def test_a_notice_that_a_webhook_refuses_for_good_is_said_and_passed_over(
+    status: int, instance: DagsterInstance, hook: Mailbox, capfd: pytest.CaptureFixture[str]
+) -> None:
+    watch = two_failures(instance)
     hook.refuses["202410"] = status
     capfd.readouterr()
 
@@ -265,10 +269,7 @@ def test_a_notice_that_a_webhook_refuses_for_good_is_said_and_passed_over(
 def test_a_webhook_in_trouble_gets_all_of_them_later_in_order(
     status: int, instance: DagsterInstance, hook: Mailbox
 ) -> None:
-    watch = Watch(RUNS, instance)
-    watch.tick()
-    run(instance, period="202410")
-    run(instance, period="202411")
+    watch = two_failures(instance)
     hook.refuses["202410"] = status
 
     watch.tick()

@@ -25,6 +25,8 @@ def run_dev(*, port: int, host: str) -> int:
     settings, port = open_door(), port_to_take(host, port)
     with sole_servers(settings, host=host, port=port) as hold:
         _tell(f"Dagster on {page_url(host, port)} · Ctrl-C stops it")
+        with dagster_instance(settings):
+            pass
         with dagster_servers(settings, host=host, port=port, hold=hold) as process:
             try:
                 return process.wait()

@@ -4,7 +4,6 @@ import json
 import smtplib
 import ssl
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -14,6 +13,7 @@ import httpx
 
 from work_data_hub.domain.notices import Notice
 from work_data_hub.errors import NoticeNotSent, NoticeRefused
+from work_data_hub.io.left_calls import within
 
 WEBHOOK, MAIL = "webhook", "mail"
 _SETTINGS = {WEBHOOK: "WDH_NOTICE_WEBHOOK", MAIL: "WDH_NOTICE_MAIL_SERVER"}
@@ -49,13 +49,10 @@ def send(notice: Notice, routes: NoticeRoutes, *, by: str, seconds: float) -> No
 
 def _in_time(work: Callable[[], None], *, by: str, seconds: float) -> None:
     """Do it; time limits of sockets hold for each word of a server, this one for all that it says."""
-    pool = ThreadPoolExecutor(max_workers=1)
     try:
-        pool.submit(work).result(timeout=seconds)
+        within(seconds, work)
     except TimeoutError:
         raise _not_sent(by, f"no answer within {seconds:g} s") from None
-    finally:
-        pool.shutdown(wait=False)
 
 
 def _post(notice: Notice, routes: NoticeRoutes, seconds: float) -> None:

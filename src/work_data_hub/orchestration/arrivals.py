@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dagster import (
     DefaultSensorStatus,
     JobDefinition,
-    RunRequest,
     SensorDefinition,
     SensorEvaluationContext,
     SensorResult,
@@ -17,13 +16,11 @@ from dagster import (
 from work_data_hub.domain.arrivals import Known, Looked, Place, Refusal, Sight, first_look, look
 from work_data_hub.domain.catalog import DOMAINS
 from work_data_hub.domain.period import Period
-from work_data_hub.domain.source import OnArrival, Source
 from work_data_hub.errors import ConfigError, UnreadableWorkbook, WorkbookNotFound
 from work_data_hub.io.arrivals import MonthsSeen, content_of, is_empty, months_outside, months_with_workbooks
 from work_data_hub.io.config_files import load_sources
 from work_data_hub.orchestration.file_assets import MONTHS, period_of, workbook_seen
-from work_data_hub.orchestration.file_jobs import JOB_SUFFIX, FileRunConfig, run_tags
-from work_data_hub.orchestration.requests import FileRequest
+from work_data_hub.orchestration.month_requests import month_request
 from work_data_hub.settings import Settings, get_settings
 
 LOOK_SECONDS = 30
@@ -83,7 +80,10 @@ def tell_arrivals(context: SensorEvaluationContext, *, read_seconds: float = REA
         at: content_of(seen.found[at]) for at in arrived
     }
     return SensorResult(
-        run_requests=[_request(at, key=f"{at}:{what}:{turn}", source=sources[at.domain]) for at, what in asked.items()],
+        run_requests=[
+            month_request(at.domain, at.period, source=sources[at.domain], key=f"{at}:{what}:{turn}", actor=ACTOR)
+            for at, what in asked.items()
+        ],
         asset_events=[workbook_seen(at, seen.found[at]) for at in arrived],
         skip_reason=None if asked else SkipReason(_nothing_new(looked.known, seen, outside, is_first=before is None)),
         cursor=_cursor(looked.known),
@@ -138,18 +138,6 @@ def _reader(seen: MonthsSeen, *, until: float) -> Callable[[Place], str | None]:
             return None
 
     return content
-
-
-def _request(at: Place, *, key: str, source: Source) -> RunRequest:
-    executes = source.on_arrival is OnArrival.EXECUTE
-    request = FileRequest(run_id="", domain=at.domain, period=at.period, execute=executes)
-    return RunRequest(
-        run_key=key,
-        job_name=f"{at.domain}{JOB_SUFFIX}",
-        partition_key=str(at.period),
-        run_config={"ops": {"find": {"config": FileRunConfig.of(request).model_dump()}}},
-        tags=run_tags(at.domain, at.period, is_executed=executes, actor=ACTOR),
-    )
 
 
 def _nothing_new(known: Known, seen: MonthsSeen, outside: Sequence[str], *, is_first: bool) -> str:

@@ -8,7 +8,6 @@ from dagster import (
     AssetCheckSpec,
     AssetKey,
     AssetSelection,
-    DagsterRunStatus,
     DefaultSensorStatus,
     RunRequest,
     RunsFilter,
@@ -28,6 +27,7 @@ from work_data_hub.io.customer_config import load_customer_rules
 from work_data_hub.io.postgres import reading_cursor
 from work_data_hub.orchestration.customer_year import validate_year
 from work_data_hub.orchestration.dagster_instance import WAREHOUSE_POOL
+from work_data_hub.orchestration.launched_runs import UNDER_WAY
 from work_data_hub.orchestration.places import workplace
 from work_data_hub.orchestration.platform_assets import CONTRACTS, MASTER, SNAPSHOTS
 from work_data_hub.orchestration.requests import Workplace
@@ -52,7 +52,6 @@ JUDGED: dict[str, AssetKey] = {
 # A year like no other is no fault of the data.
 _ONLY_WARN = ("strategic_share", "existing_share")
 LOOK_SECONDS = 60
-_UNDER_WAY = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
 
 
 # In the pool of loads: never judged between a load and its hooks.
@@ -97,7 +96,7 @@ def ask_for_verdicts(context: SensorEvaluationContext) -> SensorResult | SkipRea
         return SkipReason("there are no contracts to judge")
     if change == context.cursor:
         return SkipReason("nothing has changed since it was judged")
-    loading = RunsFilter(statuses=_UNDER_WAY, tags={"wdh/mode": "execute"})
+    loading = RunsFilter(statuses=UNDER_WAY, tags={"wdh/mode": "execute"})
     if context.instance.get_runs_count(loading):
         return SkipReason("a load is under way; judged when it is over")
     return SensorResult(run_requests=[RunRequest(run_key=change)], cursor=change)

@@ -20,7 +20,6 @@ from work_data_hub.orchestration.dagster_instance import (
     DEFINITIONS,
     dagster_environment,
     dagster_home,
-    dagster_instance,
 )
 from work_data_hub.orchestration.server_log import ServerLog
 from work_data_hub.settings import Settings
@@ -61,11 +60,8 @@ def dagster_servers(
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """The process that runs both; it ends with the block, and all that it started, asked first and then made to.
 
-    What they say goes to `log`, else to the terminal.
+    What they say goes to `log`, else to the terminal. They open Dagster's instance all at once: it is there by then.
     """
-    # Its parts open it by themselves, and at once: by then it is made.
-    with dagster_instance(settings):
-        pass
     command = [sys.executable, "-m", "dagster", "dev", "-m", DEFINITIONS, "-p", str(port), "-h", host]
     spoken: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if log else {}
     process = subprocess.Popen(

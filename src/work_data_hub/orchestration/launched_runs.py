@@ -19,7 +19,7 @@ from work_data_hub.io.processes import runs_since
 
 SETTLED_SECONDS = 15.0
 _ANSWER_SECONDS = 5
-_LAUNCHED = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
+UNDER_WAY = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
 
 
 def is_lost(instance: DagsterInstance, record: RunRecord, *, settled_seconds: float = SETTLED_SECONDS) -> bool:
@@ -29,7 +29,7 @@ def is_lost(instance: DagsterInstance, record: RunRecord, *, settled_seconds: fl
     """
     run = record.dagster_run
     age = datetime.now(UTC).timestamp() - record.update_timestamp.timestamp()
-    if run.status not in _LAUNCHED or GRPC_INFO_TAG not in run.tags or age < settled_seconds:
+    if run.status not in UNDER_WAY or GRPC_INFO_TAG not in run.tags or age < settled_seconds:
         return False
     return _knows(json.loads(run.tags[GRPC_INFO_TAG]), run.run_id) is False and not _has_process(instance, run)
 

@@ -37,17 +37,22 @@ def reject_facts(report: DomainReport) -> dict[str, Any]:
 
 def identity_facts(report: DomainReport) -> dict[str, Any]:
     """How rows got their company: rows of each way, its share where it found any, and the share of those known."""
-    rows = {way: number for way, number in report.identity.items() if way != EXCLUDED}
+    rows = _rows_asked(report)
     shares = {f"% by {way}": _percent(number, sum(rows.values())) for way, number in rows.items() if number}
     return known_share(report) | {f"rows by {way}": number for way, number in report.identity.items()} | shares
 
 
 def known_share(report: DomainReport) -> dict[str, Any]:
     """The share of rows whose company is known, of those that have one; nothing where no row has."""
-    rows = {way: number for way, number in report.identity.items() if way != EXCLUDED}
+    rows = _rows_asked(report)
     asked = sum(rows.values())
     known = asked - rows.get(TEMPORARY, 0) - rows.get(UNRESOLVED, 0)
     return {KNOWN: _percent(known, asked)} if asked else {}
+
+
+def _rows_asked(report: DomainReport) -> dict[str, int]:
+    """Rows that are to have a company, by the way it was found."""
+    return {way: number for way, number in report.identity.items() if way != EXCLUDED}
 
 
 def total_facts(report: DomainReport) -> dict[str, Any]:

@@ -30,17 +30,12 @@ from work_data_hub.log import get_logger
 from work_data_hub.orchestration.file_assets import GOLD, LAYERS, MONTHS, asset_key, period_of
 from work_data_hub.orchestration.file_jobs import JOB_SUFFIX
 from work_data_hub.orchestration.hooks import due_hooks
-from work_data_hub.orchestration.launched_runs import SETTLED_SECONDS, is_lost
+from work_data_hub.orchestration.launched_runs import SETTLED_SECONDS, UNDER_WAY, is_lost
 from work_data_hub.orchestration.requests import Workplace
 from work_data_hub.orchestration.run_marks import LEDGER_TAG, WAREHOUSE_TAG, asked_of, is_dead, is_marked
 
 log = get_logger(__name__)
-_UNFINISHED = [
-    DagsterRunStatus.NOT_STARTED,
-    DagsterRunStatus.STARTING,
-    DagsterRunStatus.STARTED,
-    DagsterRunStatus.CANCELING,
-]
+_UNFINISHED = [DagsterRunStatus.NOT_STARTED, *UNDER_WAY]
 _EVENTS_LOOKED_AT = 20
 _NOTHING = "its process was killed before anything was committed: the month is as it was before; run it again"
 _PLANNED = "its process was killed; it was a plan, which writes nothing: run it again"

@@ -15,26 +15,20 @@ from dagster import (
 )
 
 from work_data_hub.domain.period import Period
-from work_data_hub.domain.source import OnArrival
 from work_data_hub.errors import WorkDataHubError
 from work_data_hub.io.config_files import load_sources
-from work_data_hub.orchestration.file_jobs import JOB_SUFFIX, FileRunConfig, run_tags
+from work_data_hub.orchestration.file_jobs import JOB_SUFFIX
 from work_data_hub.orchestration.identity_jobs import identity_queue_job
 from work_data_hub.orchestration.identity_queue import look_at_queue
+from work_data_hub.orchestration.launched_runs import UNDER_WAY
+from work_data_hub.orchestration.month_requests import month_request
 from work_data_hub.orchestration.places import workplace
 from work_data_hub.orchestration.reference_jobs import reference_sync_job
-from work_data_hub.orchestration.requests import FileRequest
 from work_data_hub.settings import get_settings
 
 TIMEZONE = "Asia/Shanghai"
 MONTHLY, HOURLY, DAILY = "0 2 5 * *", "0 * * * *", "0 1 * * *"
 _DEPTH_SECONDS = 300
-_UNDER_WAY = [
-    DagsterRunStatus.QUEUED,
-    DagsterRunStatus.STARTING,
-    DagsterRunStatus.STARTED,
-    DagsterRunStatus.CANCELING,
-]
 
 
 def schedules(jobs: list[JobDefinition]) -> list[ScheduleDefinition]:
@@ -92,14 +86,7 @@ def last_month(context: ScheduleEvaluationContext, *, domain: str) -> RunRequest
     source = load_sources(get_settings().config_dir).get(domain)
     if source is None:
         return SkipReason(f"data_sources.yml does not say where workbooks of {domain} lie")
-    executes = source.on_arrival is OnArrival.EXECUTE
-    request = FileRequest(run_id="", domain=domain, period=period, execute=executes)
-    return RunRequest(
-        run_key=f"month:{domain}:{period.yyyymm}",
-        partition_key=str(period),
-        run_config={"ops": {"find": {"config": FileRunConfig.of(request).model_dump()}}},
-        tags=run_tags(domain, period, is_executed=executes, actor="schedule"),
-    )
+    return month_request(domain, period, source=source, key=f"month:{domain}:{period.yyyymm}", actor="schedule")
 
 
 def deep_queue(context: SensorEvaluationContext) -> RunRequest | SkipReason:
@@ -110,7 +97,7 @@ def deep_queue(context: SensorEvaluationContext) -> RunRequest | SkipReason:
         return SkipReason(str(error))
     if not depth.is_too_deep:
         return SkipReason(f"{depth.pending} names wait")
-    under_way = RunsFilter(job_name=identity_queue_job.name, statuses=_UNDER_WAY)
+    under_way = RunsFilter(job_name=identity_queue_job.name, statuses=[DagsterRunStatus.QUEUED, *UNDER_WAY])
     drains = context.instance.get_runs(filters=under_way, limit=1)
     if drains:
         return SkipReason(f"{depth.pending} names wait; run {drains[0].run_id} drains them, {drains[0].status.value}")
